@@ -1,0 +1,57 @@
+/**
+ * The one hash behind lanes and rings: MurmurHash3_x86_32 (Austin Appleby, public domain,
+ * https://github.com/aappleby/smhasher). It is small, has published test vectors, so that a proxy in another
+ * language can agree with ours, and takes a seed, which is what keeps the lane and the ring independent.
+ *
+ * Keys are *byte strings*: one character, one byte. That is how Node hands over header values, so a dispatch
+ * hashes its key without decoding it. Text from anywhere else goes through `byteString` first.
+ */
+
+const C1 = 0xcc9e2d51;
+const C2 = 0x1b873593;
+
+/** Spreads every input bit over all 32 output bits (Murmur3's `fmix32`). */
+function finalize(h: number): number {
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+function scramble(k: number): number {
+  k = Math.imul(k, C1);
+  return Math.imul((k << 15) | (k >>> 17), C2);
+}
+
+/**
+ * @param key a byte string; of a character beyond U+00FF only the low byte counts
+ * @param seed any 32-bit number
+ * @returns an integer from 0 to 2^32 − 1
+ */
+export function hash32(key: string, seed: number): number {
+  const length = key.length;
+  const blocksEnd = length & ~3;
+  let h = seed | 0;
+  for (let i = 0; i < blocksEnd; i += 4) {
+    const k =
+      (key.charCodeAt(i) & 0xff) |
+      ((key.charCodeAt(i + 1) & 0xff) << 8) |
+      ((key.charCodeAt(i + 2) & 0xff) << 16) |
+      (key.charCodeAt(i + 3) << 24);
+    h ^= scramble(k);
+    h = (h << 13) | (h >>> 19);
+    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
+  }
+  let tail = 0;
+  for (let i = length - 1; i >= blocksEnd; i--) tail = (tail << 8) | (key.charCodeAt(i) & 0xff);
+  if (length > blocksEnd) h ^= scramble(tail);
+  return finalize(h ^ length);
+}
+
+const encoder = new TextEncoder();
+
+/** The UTF-8 bytes of `text` as a byte string, so that a key from JSON and the same key from a header agree. */
+export function byteString(text: string): string {
+  let bytes = '';
+  for (const byte of encoder.encode(text)) bytes += String.fromCharCode(byte);
+  return bytes;
+}

@@ -1,0 +1,166 @@
+import { createRing, findPoint, ringPosition, type Ring } from './ring.ts';
+import { effectiveWeight, type RoutedWorker } from './worker.ts';
+
+/**
+ * The workers of one lane with what it takes to choose among them. The ring never changes; health, ejection and load
+ * only skip. Choosing allocates nothing.
+ */
+
+/** A worker as a dispatcher sees it. Owned by the proxy; decisions only read it. */
+export interface Endpoint {
+  readonly worker: RoutedWorker;
+  /** May be sent jobs: the registry says so and nothing that the proxy saw says otherwise. */
+  readonly usable: boolean;
+  /** Dispatches that this proxy has under way on it, over all queues. */
+  readonly inFlight: number;
+}
+
+export interface Pool<E extends Endpoint> {
+  readonly ring: Ring;
+  readonly endpoints: readonly E[];
+  readonly weights: readonly number[];
+  readonly weightTotal: number;
+  /** Dispatches of this pool under way: each member's, and the sum. */
+  readonly inFlight: Int32Array;
+  inFlightTotal: number;
+  /** Scratch of the walk round the ring: members seen since `walk` was last raised. */
+  readonly seen: Uint32Array;
+  walk: number;
+}
+
+export interface BoundedLoad {
+  /** A worker holds at most this many times the mean in-flight of its lane (Mirrokni et al. 2016). */
+  readonly factor: number;
+  /**
+   * Below this many in flight a worker is never passed over. The mean of a few jobs says nothing about heat: of 64
+   * jobs spread evenly over 10 workers, the fullest holds 12 by chance alone, nearly twice the mean.
+   */
+  readonly floor: number;
+}
+
+export const BOUNDED_LOAD_DEFAULT: BoundedLoad = { factor: 1.25, floor: 16 };
+
+export interface Choice<E extends Endpoint> {
+  readonly pool: Pool<E>;
+  readonly member: number;
+  readonly endpoint: E;
+  /** The key's first usable worker was too busy, so the job spilled to a later one. */
+  readonly spilled: boolean;
+}
+
+/** Whose connection failed earlier in the same dispatch. */
+export type Tried = readonly Endpoint[];
+
+export const NONE_TRIED: Tried = [];
+
+export function createPool<E extends Endpoint>(endpoints: readonly E[]): Pool<E> {
+  const members = endpoints.map(({ worker }) => ({ id: worker.id, weight: effectiveWeight(worker) }));
+  return {
+    ring: createRing(members),
+    endpoints,
+    weights: members.map((m) => m.weight),
+    weightTotal: members.reduce((sum, m) => sum + m.weight, 0),
+    inFlight: new Int32Array(endpoints.length),
+    inFlightTotal: 0,
+    seen: new Uint32Array(endpoints.length),
+    walk: 0,
+  };
+}
+
+/** Whether a pool built earlier serves for these endpoints: same members, same weights, same order. */
+export function holdsSame<E extends Endpoint>(pool: Pool<E>, endpoints: readonly E[]): boolean {
+  return (
+    pool.endpoints.length === endpoints.length &&
+    endpoints.every((e, i) => e === pool.endpoints[i] && effectiveWeight(e.worker) === pool.weights[i])
+  );
+}
+
+function isOpen(endpoint: Endpoint, tried: Tried): boolean {
+  const limit = endpoint.worker.maxConcurrency;
+  return endpoint.usable && (limit === undefined || endpoint.inFlight < limit) && !tried.includes(endpoint);
+}
+
+/** The first worker that the key prefers, is open, and holds less than its share of the bound. */
+export function chooseByKey<E extends Endpoint>(
+  pool: Pool<E>,
+  key: string,
+  bound: BoundedLoad,
+  tried: Tried,
+): Choice<E> | undefined {
+  if (pool.ring.size === 0) return undefined;
+  const start = findPoint(pool.ring, ringPosition(key));
+  return (
+    walkFrom(pool, start, bound, pool.weightTotal, tried) ??
+    // Everyone open is over the bound: workers that are out make the mean too small. Take the mean of the open ones.
+    walkFrom(pool, start, bound, openWeight(pool, tried), tried)
+  );
+}
+
+function walkFrom<E extends Endpoint>(
+  pool: Pool<E>,
+  start: number,
+  bound: BoundedLoad,
+  weightTotal: number,
+  tried: Tried,
+): Choice<E> | undefined {
+  const { owners, size } = pool.ring;
+  const walk = ++pool.walk;
+  const perWeight = (bound.factor * (pool.inFlightTotal + 1)) / weightTotal;
+  let spilled = false;
+  for (let i = start, left = size; left > 0; i = i + 1 === owners.length ? 0 : i + 1) {
+    const member = owners[i]!;
+    if (pool.seen[member] === walk) continue;
+    pool.seen[member] = walk;
+    left--;
+    const endpoint = pool.endpoints[member]!;
+    if (!isOpen(endpoint, tried)) continue;
+    const limit = Math.max(bound.floor, Math.ceil(perWeight * pool.weights[member]!));
+    if (pool.inFlight[member]! < limit) return { pool, member, endpoint, spilled };
+    spilled = true;
+  }
+  return undefined;
+}
+
+function openWeight(pool: Pool<Endpoint>, tried: Tried): number {
+  let sum = 0;
+  for (let m = 0; m < pool.endpoints.length; m++) {
+    if (isOpen(pool.endpoints[m]!, tried)) sum += pool.weights[m]!;
+  }
+  return sum;
+}
+
+/**
+ * The less loaded of two random workers (Mitzenmacher 2001). Random places on the ring are random workers by weight.
+ * @param random gives numbers in [0, 1)
+ */
+export function chooseByLoad<E extends Endpoint>(
+  pool: Pool<E>,
+  random: () => number,
+  tried: Tried,
+): Choice<E> | undefined {
+  const { ring, endpoints } = pool;
+  if (ring.size === 0) return undefined;
+  const first = nextOpen(pool, Math.floor(random() * ring.points.length), tried, -1);
+  if (first === -1) return undefined;
+  const second = nextOpen(pool, Math.floor(random() * ring.points.length), tried, first);
+  const member = second !== -1 && load(pool, second) < load(pool, first) ? second : first;
+  return { pool, member, endpoint: endpoints[member]!, spilled: false };
+}
+
+function load(pool: Pool<Endpoint>, member: number): number {
+  return pool.endpoints[member]!.inFlight / pool.weights[member]!;
+}
+
+/** The first open worker other than `not` from a point on, or −1. */
+function nextOpen(pool: Pool<Endpoint>, start: number, tried: Tried, not: number): number {
+  const { owners, size } = pool.ring;
+  const walk = ++pool.walk;
+  for (let i = start, left = size; left > 0; i = i + 1 === owners.length ? 0 : i + 1) {
+    const member = owners[i]!;
+    if (pool.seen[member] === walk) continue;
+    pool.seen[member] = walk;
+    left--;
+    if (member !== not && isOpen(pool.endpoints[member]!, tried)) return member;
+  }
+  return -1;
+}

@@ -1,0 +1,115 @@
+import { byteString, hash32 } from './hash.ts';
+
+/**
+ * A consistent-hash ring over the workers of one lane (Karger et al. 1997, with weighted virtual nodes). Built when
+ * the membership changes, only read by dispatches: two typed arrays and a table of starting places, no objects.
+ *
+ * Points come from the worker's id, not its address, so a worker that moves keeps its keys; and from a seed of their
+ * own, since with the lane's hash a 10 % canary would only ever reach 10 % of its ring.
+ */
+export interface Ring {
+  /** Positions on the circle, ascending. */
+  readonly points: Uint32Array;
+  /** owners[i]: index of the worker that owns points[i]. */
+  readonly owners: Uint16Array;
+  /** starts[b]: index of the first point whose top bits are b or more. Turns the search into a few steps. */
+  readonly starts: Uint32Array;
+  /** How far to shift a position right to get its b. */
+  readonly shift: number;
+  /** Number of workers. */
+  readonly size: number;
+}
+
+export interface RingMember {
+  readonly id: string;
+  /** Share of the keys relative to the other members; 1 is usual. */
+  readonly weight: number;
+}
+
+/**
+ * Virtual nodes for weight 1. The spread of the shares is about 1/√points: 2.2 % here. A worker at half weight
+ * (degraded, or weight 0.5) still has 1,024 points, 3.1 %.
+ */
+export const POINTS_PER_WEIGHT = 2048;
+
+/** Uint16 owners. */
+export const RING_MEMBERS_MAX = 65_536;
+
+const KEY_SEED = 0x72696e67; // "ring"
+
+export function ringPosition(key: string): number {
+  return hash32(key, KEY_SEED);
+}
+
+/**
+ * @param members in any order; the ring depends on their ids and weights only
+ * @returns a ring whose owners are indices into `members`
+ */
+export function createRing(members: readonly RingMember[]): Ring {
+  if (members.length > RING_MEMBERS_MAX) {
+    throw new RangeError(`a lane has ${members.length} workers; a ring holds at most ${RING_MEMBERS_MAX}`);
+  }
+  const byId = members
+    .map((_, index) => index)
+    .toSorted((a, b) => (members[a]!.id < members[b]!.id ? -1 : 1));
+  const counts = members.map((m) => Math.max(1, Math.round(m.weight * POINTS_PER_WEIGHT)));
+  const total = counts.reduce((sum, n) => sum + n, 0);
+
+  // position × 2^16 + rank by id: 48 bits, exact in a double, so one numeric sort orders the points and settles
+  // ties by id, whatever order the members came in.
+  const sortable = new Float64Array(total);
+  let at = 0;
+  byId.forEach((member, rank) => {
+    const id = byteString(members[member]!.id);
+    // The n-th point of a worker is its id hashed with seed n; a heavier worker has the same points and more.
+    for (let n = 0; n < counts[member]!; n++) sortable[at++] = hash32(id, n) * 65_536 + rank;
+  });
+  sortable.sort();
+
+  const points = new Uint32Array(total);
+  const owners = new Uint16Array(total);
+  for (let i = 0; i < total; i++) {
+    const value = sortable[i]!;
+    const rank = value % 65_536;
+    points[i] = (value - rank) / 65_536;
+    owners[i] = byId[rank]!;
+  }
+  return { points, owners, ...createStarts(points), size: members.length };
+}
+
+/** About one starting place a point, so that a search takes one or two steps however large the ring is. */
+function createStarts(points: Uint32Array): Pick<Ring, 'starts' | 'shift'> {
+  const bits = Math.min(20, Math.max(1, Math.ceil(Math.log2(points.length + 1))));
+  const shift = 32 - bits;
+  const starts = new Uint32Array(2 ** bits);
+  let point = 0;
+  for (let b = 0; b < starts.length; b++) {
+    while (point < points.length && points[point]! >>> shift < b) point++;
+    starts[b] = point;
+  }
+  return { starts, shift };
+}
+
+/** Index of the first point at or after `position`, going round. The ring must not be empty. */
+export function findPoint(ring: Ring, position: number): number {
+  const { points } = ring;
+  let i = ring.starts[position >>> ring.shift]!;
+  while (i < points.length && points[i]! < position) i++;
+  return i === points.length ? 0 : i;
+}
+
+/** All workers in the order in which a key prefers them. For explanations and tests; dispatches stop at the first that will do. */
+export function* candidates(ring: Ring, position: number): Generator<number> {
+  if (ring.size === 0) return;
+  const seen = new Set<number>();
+  for (
+    let i = findPoint(ring, position);
+    seen.size < ring.size;
+    i = i + 1 === ring.owners.length ? 0 : i + 1
+  ) {
+    const owner = ring.owners[i]!;
+    if (seen.has(owner)) continue;
+    seen.add(owner);
+    yield owner;
+  }
+}

@@ -1,0 +1,132 @@
+import type { Deployment, Fallback, RoutingStrategy } from './deployment.ts';
+
+/**
+ * What the proxies need to know about one *scope*, a queue or a queue and tenant. A route outlives its deployments:
+ * it remembers which version is the stable one and which versions are out, so that a promotion is safe to forget.
+ */
+export interface Route {
+  readonly queue: string;
+  readonly tenant?: string;
+  /** Of the routing change that wrote this; set by the store. */
+  readonly revision: number;
+  /** Of its latest deployment. */
+  readonly strategy: RoutingStrategy;
+  /** The version that its latest decision left as the stable one. */
+  readonly stableVersion: string;
+  /** Versions that a promotion replaced. They serve only while no worker of a better version can. */
+  readonly superseded: readonly string[];
+  /** Versions that were rolled back. They get nothing until a new deployment names them. */
+  readonly rejected: readonly string[];
+  /** The deployment that has not ended, if any. */
+  readonly split?: Split;
+  /** Revision at which the latest deployment was promoted, 0 if none ever was. */
+  readonly promotedAt: number;
+  /** Revision at which the latest deployment was opened or ended, as opposed to a mere change of percentage. */
+  readonly decidedAt: number;
+}
+
+export interface Split {
+  readonly deploymentId: string;
+  readonly canaryVersion: string;
+  readonly percentage: number;
+  readonly sticky: boolean;
+  readonly fallback: Fallback;
+}
+
+/** A route as the domain writes it: revisions that stand for "this very change" are filled in by the store. */
+export const THIS_REVISION = -1;
+
+/** Releases remembered of each kind; older workers than that are not expected to live. */
+const REMEMBERED_VERSIONS_MAX = 64;
+
+/** Unambiguous: queue names hold no `|`. */
+export function scopeKey(queue: string, tenant?: string): string {
+  return tenant === undefined ? queue : `${queue}|${tenant}`;
+}
+
+function without(versions: readonly string[], ...gone: readonly string[]): readonly string[] {
+  return versions.filter((v) => !gone.includes(v));
+}
+
+function remember(versions: readonly string[], version: string): readonly string[] {
+  return [...without(versions, version), version].slice(-REMEMBERED_VERSIONS_MAX);
+}
+
+/** A deployment begins. Naming a version lifts what was held against it. */
+export function openSplit(previous: Route | undefined, deployment: Deployment): Route {
+  const { stableVersion, canaryVersion } = deployment;
+  return {
+    queue: deployment.queue,
+    ...(deployment.tenant !== undefined && { tenant: deployment.tenant }),
+    revision: THIS_REVISION,
+    strategy: deployment.config.routingStrategy,
+    stableVersion,
+    superseded: without(previous?.superseded ?? [], stableVersion, canaryVersion),
+    rejected: without(previous?.rejected ?? [], stableVersion, canaryVersion),
+    split: {
+      deploymentId: deployment.id,
+      canaryVersion,
+      percentage: deployment.currentPercent,
+      sticky: deployment.config.stickyRouting,
+      fallback: deployment.config.fallback,
+    },
+    promotedAt: previous?.promotedAt ?? 0,
+    decidedAt: THIS_REVISION,
+  };
+}
+
+export function withPercentage(route: Route, percentage: number): Route {
+  const { split } = route;
+  if (split === undefined) return route;
+  return { ...route, revision: THIS_REVISION, split: { ...split, percentage } };
+}
+
+/** The canary version takes over; the old stable one is kept as a last resort. */
+export function promoted(route: Route): Route {
+  const { split, ...rest } = route;
+  if (split === undefined) return route;
+  return {
+    ...rest,
+    revision: THIS_REVISION,
+    stableVersion: split.canaryVersion,
+    superseded: remember(route.superseded, route.stableVersion),
+    promotedAt: THIS_REVISION,
+    decidedAt: THIS_REVISION,
+  };
+}
+
+/** The canary version is out. */
+export function rolledBack(route: Route): Route {
+  const { split, ...rest } = route;
+  if (split === undefined) return route;
+  return {
+    ...rest,
+    revision: THIS_REVISION,
+    rejected: remember(route.rejected, split.canaryVersion),
+    decidedAt: THIS_REVISION,
+  };
+}
+
+/** Puts the revision of the change in every place that stands for it. */
+export function stampRoute(route: Route, revision: number): Route {
+  return {
+    ...route,
+    revision,
+    promotedAt: route.promotedAt === THIS_REVISION ? revision : route.promotedAt,
+    decidedAt: route.decidedAt === THIS_REVISION ? revision : route.decidedAt,
+  };
+}
+
+/**
+ * Whose route a tenant's jobs follow. An open deployment of the tenant's own decides. Otherwise they follow the
+ * queue, with two exceptions: what the tenant decided after the queue's latest decision stands, and a version
+ * promoted for the tenant is not taken back by a deployment of the queue that starts from another one; only by
+ * that deployment's own promotion.
+ */
+export function effectiveRoute(queueRoute: Route | undefined, tenantRoute: Route): Route {
+  if (queueRoute === undefined || tenantRoute.split !== undefined) return tenantRoute;
+  if (tenantRoute.decidedAt > queueRoute.decidedAt) return tenantRoute;
+  const keepsPromotion =
+    tenantRoute.promotedAt > queueRoute.promotedAt && queueRoute.stableVersion !== tenantRoute.stableVersion;
+  return keepsPromotion ? tenantRoute : queueRoute;
+}

@@ -1,0 +1,131 @@
+import type { Deployment, DeploymentEvent, DeploymentStatus } from '../../core/deployment.ts';
+import type { Route } from '../../core/route.ts';
+import type { RouteSnapshot, RouteUpdate } from '../../core/routing-table.ts';
+import type { Worker } from '../../core/worker.ts';
+
+/**
+ * What both planes ask of the store, in the domain's verbs. Two implementations stand behind it, Redis and SQLite,
+ * and one contract suite (`test/runtime/store/contract.ts`) says what it means.
+ *
+ * Rules for all of it:
+ * - A method that changes something changes all of it or nothing, in one step that no crash can split.
+ * - A routing change (a route or the routing part of a worker) raises the revision by exactly one, in that step, and
+ *   is published after it is stored. Publication is a hint; the store is the truth.
+ * - A store that cannot be reached rejects with LanewiseError `STORE_UNAVAILABLE`, promptly, never by hanging.
+ */
+export interface Store extends DeploymentStore, WorkerStore, RouteStore {
+  /** `redis` or `embedded`; for messages only. */
+  readonly kind: StoreKind;
+  /** Whether the store answers right now. @throws STORE_UNAVAILABLE */
+  ping(): Promise<void>;
+  /** Lets go of connections and files. Subscriptions end. */
+  close(): Promise<void>;
+}
+
+export type StoreKind = 'redis' | 'embedded';
+
+/** A route goes along with the deployment's change; `route.revision` and its placeholders are the store's to set. */
+export interface NewDeployment {
+  readonly deployment: Deployment;
+  readonly route: Route;
+  /** The revision of the scope's route that `route` was made from, 0 if there was none. */
+  readonly basedOnRevision: number;
+  readonly events: readonly DeploymentEvent[];
+  /** How many deployments may be open (not ended) at once. */
+  readonly openMax: number;
+}
+
+export type CreateResult =
+  | { readonly kind: 'saved'; readonly revision: number }
+  /** The scope has a deployment that has not ended. */
+  | { readonly kind: 'exists'; readonly deploymentId: string }
+  | { readonly kind: 'limit'; readonly open: number }
+  /** The scope's route has moved on since it was read: read again, decide again. */
+  | { readonly kind: 'stale' };
+
+export interface DeploymentChange {
+  /** The whole new record; its version is `expectedVersion + 1`. */
+  readonly deployment: Deployment;
+  readonly expectedVersion: number;
+  /** Only where the change moves traffic. */
+  readonly route?: Route;
+  readonly events: readonly DeploymentEvent[];
+}
+
+/** `revision` is that of the routing change, or of the latest one where the change moved no traffic. */
+export type SaveResult =
+  | { readonly kind: 'saved'; readonly revision: number }
+  /** The record has another version by now, or is gone. */
+  | { readonly kind: 'stale' };
+
+export interface DeploymentFilter {
+  readonly status?: DeploymentStatus;
+  readonly queue?: string;
+  readonly tenant?: string;
+}
+
+export interface DeploymentStore {
+  createDeployment(creation: NewDeployment): Promise<CreateResult>;
+  /** A deployment that has ended gives its scope free for the next one, in the same step. */
+  saveDeployment(change: DeploymentChange): Promise<SaveResult>;
+  /** With its events. The scope's route stays. */
+  deleteDeployment(id: string, expectedVersion: number): Promise<SaveResult>;
+  getDeployment(id: string): Promise<Deployment | undefined>;
+  /** Newest first. */
+  listDeployments(filter?: DeploymentFilter): Promise<readonly Deployment[]>;
+  /** Newest first; empty for an unknown deployment. */
+  listEvents(deploymentId: string): Promise<readonly DeploymentEvent[]>;
+  getRoute(queue: string, tenant?: string): Promise<Route | undefined>;
+}
+
+export interface WorkerStore {
+  /**
+   * Stores a worker's record if it is still at `expectedVersion` (0: must not exist); `worker.recordVersion` is
+   * `expectedVersion + 1`. It is a routing change if its routing part (`toRoutedWorker`) is new or differs from the
+   * stored one; otherwise (`lastSeen`, metrics, metadata) the revision stands.
+   */
+  saveWorker(worker: Worker, expectedVersion: number): Promise<SaveResult>;
+  removeWorker(id: string, expectedVersion: number): Promise<SaveResult>;
+  getWorker(id: string): Promise<Worker | undefined>;
+  /** By id. */
+  listWorkers(): Promise<readonly Worker[]>;
+}
+
+/** Revisions count within an epoch; a store that was lost or replaced has another one. */
+export interface RouteHead {
+  readonly epoch: string;
+  readonly revision: number;
+}
+
+export interface ProxyReport extends RouteHead {
+  readonly proxyId: string;
+}
+
+/** What a subscriber is told. */
+export interface RouteListener {
+  /** The subscription stands (again): from here on no update goes unheard until `onDown`. Read the snapshot now. */
+  onUp(): void;
+  onUpdate(update: RouteUpdate): void;
+  /** The subscription is lost; the store goes on trying until it is closed. */
+  onDown(): void;
+}
+
+export interface Subscription {
+  close(): Promise<void>;
+}
+
+export interface RouteStore {
+  /** Routes and workers at one revision, with nothing in between. */
+  readSnapshot(): Promise<RouteSnapshot>;
+  readHead(): Promise<RouteHead>;
+  /** Returns at once; tells by `onUp` when it stands. */
+  subscribeRoutes(listener: RouteListener): Subscription;
+  /** A proxy says which revision it routes by. The report counts for `leaseMs`. Published to `subscribeReports`. */
+  reportApplied(report: ProxyReport, leaseMs: number): Promise<void>;
+  /** A proxy that stops in good order no longer counts. */
+  withdrawReport(proxyId: string): Promise<void>;
+  /** Reports whose lease runs. */
+  listReports(): Promise<readonly ProxyReport[]>;
+  /** Calls `onReport` after each report, while it stands. A hint: `listReports` is the truth. */
+  subscribeReports(onReport: () => void): Subscription;
+}
