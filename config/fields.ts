@@ -6,13 +6,14 @@ import { formatDuration, parseDuration } from '../src/core/duration.ts';
  * gives (always text), and says what it accepts when it refuses.
  */
 
-function fromText(convert: (text: string) => unknown) {
-  return (value: unknown): unknown => (typeof value === 'string' && value.trim() !== '' ? convert(value.trim()) : value);
+function fromText(convert: (word: string) => unknown) {
+  return (value: unknown): unknown =>
+    typeof value === 'string' && value.trim() !== '' ? convert(value.trim()) : value;
 }
 
-function numberFromText(text: string): unknown {
-  const value = Number(text);
-  return Number.isNaN(value) ? text : value;
+function numberFromText(word: string): unknown {
+  const value = Number(word);
+  return Number.isNaN(value) ? word : value;
 }
 
 export function integer(min: number, max: number) {
@@ -30,7 +31,7 @@ export const port = integer(0, 65_535);
 export function flag() {
   const words: Readonly<Record<string, boolean>> = { true: true, false: false };
   return z.preprocess(
-    fromText((text) => words[text] ?? text),
+    fromText((word) => words[word] ?? word),
     z.boolean({ error: 'must be true or false' }),
   );
 }

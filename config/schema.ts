@@ -12,6 +12,8 @@ import { decimal, duration, flag, integer, list, oneOf, port, text } from './fie
 const SECOND = 1000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+/** Node timers hold 2^31 ms; beyond that they fire at once. */
+const TIMER_MAX = 24 * DAY;
 
 /** Loopback and private ranges. Never link-local: that is where clouds keep their metadata service. */
 export const WORKER_URL_ALLOW_DEFAULT = [
@@ -71,11 +73,11 @@ export const configSchema = z.strictObject({
   dispatch: z
     .strictObject({
       // Long enough for most jobs, short enough that a hung worker is noticed. 0: none.
-      timeout: duration(0, 30 * DAY).default(60 * SECOND),
+      timeout: duration(0, TIMER_MAX).default(60 * SECOND),
       // Envoy's default. A worker beside us accepts in microseconds; this is for one whose host is gone.
       connect_timeout: duration(10, 10 * 60 * SECOND).default(5 * SECOND),
       // 0: none. The dispatch timeout covers it; a job may well work for as long before it answers.
-      response_header_timeout: duration(0, 30 * DAY).default(0),
+      response_header_timeout: duration(0, TIMER_MAX).default(0),
       // Between two pieces of a body, either way. 0: none.
       idle_body_timeout: duration(0, DAY).default(60 * SECOND),
       // 0: no limit.

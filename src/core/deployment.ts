@@ -69,6 +69,8 @@ export const EVENT_TYPES = [
   'deployment_rolled_back',
   'health_check_failed',
   'auto_promotion_triggered',
+  'deployment_paused',
+  'deployment_resumed',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

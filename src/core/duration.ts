@@ -17,6 +17,9 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 // Each term is anchored and consumes at least a digit and a unit, so matching is linear.
 const TERM = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
 
+/** Go's durations are 64-bit nanoseconds; this is 292 years in milliseconds. */
+const MS_MAX = 2 ** 63 / 1e6;
+
 /** @returns milliseconds, or undefined if `text` is not a duration. Negative durations are not taken. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
@@ -28,12 +31,12 @@ export function parseDuration(text: string): number | undefined {
     if (!term) return undefined;
     ms += Number(term[1]) * UNIT_MS[term[2]!]!;
   }
-  // Nanoseconds are the grammar's grain; this removes the noise of adding fractions.
-  return Math.round(ms * 1e6) / 1e6;
+  return ms < MS_MAX ? wholeNanoseconds(ms) : undefined;
 }
 
-/** Go's canonical form of `ms` (0 or more milliseconds). */
-export function formatDuration(ms: number): string {
+/** Go's canonical form of a number of milliseconds (0 or more). */
+export function formatDuration(milliseconds: number): string {
+  const ms = wholeNanoseconds(milliseconds);
   if (ms === 0) return '0s';
   if (ms < 1e-3) return `${decimal(ms * 1e6)}ns`;
   if (ms < 1) return `${decimal(ms * 1e3)}µs`;
@@ -44,6 +47,11 @@ export function formatDuration(ms: number): string {
   if (hours > 0) return `${hours}h${minutes}m${seconds}`;
   if (minutes > 0) return `${minutes}m${seconds}`;
   return seconds;
+}
+
+/** Nanoseconds are the grammar's grain; this removes the noise of adding fractions, as far as a double has the digits. */
+function wholeNanoseconds(ms: number): number {
+  return ms * 1e6 <= Number.MAX_SAFE_INTEGER ? Math.round(ms * 1e6) / 1e6 : ms;
 }
 
 /** At most nine decimals and no exponent. */

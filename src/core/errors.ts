@@ -17,6 +17,7 @@ export const ERROR_STATUS = {
   WORKER_NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   PAYLOAD_TOO_LARGE: 413,
+  RATE_LIMITED: 429,
   STORE_UNAVAILABLE: 503,
   INTERNAL: 500,
   // Dispatch API. Never 404: dispatchers such as Dapr drop the job on it.

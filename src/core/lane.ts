@@ -42,6 +42,6 @@ export function randomPosition(random: number): number {
 /** 0 to 100 with at most two decimals. */
 export function isPercentage(value: unknown): value is number {
   if (typeof value !== 'number' || !(value >= 0 && value <= 100)) return false;
-  // The shortest decimal form is what the caller wrote; 33.33 * 100 is 3333 only up to rounding.
-  return Math.abs(value * 100 - Math.round(value * 100)) < 1e-9;
+  // The number nearest to its own two-decimal form: exact where 33.33 * 100 is 3333 only up to rounding.
+  return Number(value.toFixed(2)) === value;
 }

@@ -23,8 +23,8 @@ export interface Pool<E extends Endpoint> {
   /** Dispatches of this pool under way: each member's, and the sum. */
   readonly inFlight: Int32Array;
   inFlightTotal: number;
-  /** Scratch of the walk round the ring: members seen since `walk` was last raised. */
-  readonly seen: Uint32Array;
+  /** Scratch of the walk round the ring: members seen since `walk` was last raised. Counts past 2^32 in half a day. */
+  readonly seen: Float64Array;
   walk: number;
 }
 
@@ -62,7 +62,7 @@ export function createPool<E extends Endpoint>(endpoints: readonly E[]): Pool<E>
     weightTotal: members.reduce((sum, m) => sum + m.weight, 0),
     inFlight: new Int32Array(endpoints.length),
     inFlightTotal: 0,
-    seen: new Uint32Array(endpoints.length),
+    seen: new Float64Array(endpoints.length),
     walk: 0,
   };
 }
@@ -89,11 +89,12 @@ export function chooseByKey<E extends Endpoint>(
 ): Choice<E> | undefined {
   if (pool.ring.size === 0) return undefined;
   const start = findPoint(pool.ring, ringPosition(key));
-  return (
-    walkFrom(pool, start, bound, pool.weightTotal, tried) ??
-    // Everyone open is over the bound: workers that are out make the mean too small. Take the mean of the open ones.
-    walkFrom(pool, start, bound, openWeight(pool, tried), tried)
-  );
+  // The mean over all members is the cheap one, and never above the mean over the open ones: whom the key prefers
+  // and it lets pass is the choice. Before the job spills, count without the workers that are out.
+  const preferred = walkFrom(pool, start, bound, pool.weightTotal, tried);
+  return preferred?.spilled === false
+    ? preferred
+    : walkFrom(pool, start, bound, openWeight(pool, tried), tried);
 }
 
 function walkFrom<E extends Endpoint>(

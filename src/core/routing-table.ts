@@ -90,6 +90,10 @@ export class RoutingTable<E extends Endpoint> {
     return this.#workers;
   }
 
+  endpointOf(worker: RoutedWorker): E {
+    return this.#context.endpointOf(worker);
+  }
+
   /** The route that a job follows; undefined for a queue that nobody serves. */
   routeFor(queue: string, tenant: string | undefined): CompiledRoute<E> | undefined {
     const compiled = this.#queues.get(queue);
@@ -111,13 +115,20 @@ export class RoutingTable<E extends Endpoint> {
     this.#compile(touched);
   }
 
-  /** Applies changes that follow the current revision one by one. */
+  /**
+   * Applies changes that follow the current revision one by one.
+   * @throws RangeError, with nothing applied, if one of them does not follow the one before
+   */
   apply(updates: readonly RouteUpdate[]): void {
-    const touched = new Set<string>();
-    for (const { epoch, revision, change } of updates) {
-      if (epoch !== this.#epoch || revision !== this.#revision + 1) {
-        throw new RangeError(`update ${epoch}/${revision} does not follow ${this.#epoch}/${this.#revision}`);
+    let last = this.#revision;
+    for (const { epoch, revision } of updates) {
+      if (epoch !== this.#epoch || revision !== last + 1) {
+        throw new RangeError(`update ${epoch}/${revision} does not follow ${this.#epoch}/${last}`);
       }
+      last = revision;
+    }
+    const touched = new Set<string>();
+    for (const { revision, change } of updates) {
       this.#revision = revision;
       switch (change.kind) {
         case 'route':

@@ -116,7 +116,7 @@ describe('configuration', () => {
       ),
     );
     expect(problems.toSorted()).toEqual([
-      'LANEWISE_DISPATCH_TIMEOUT: must be a duration such as 500ms, 90s or 1h30m, from 0s to 720h0m0s',
+      'LANEWISE_DISPATCH_TIMEOUT: must be a duration such as 500ms, 90s or 1h30m, from 0s to 576h0m0s',
       'LANEWISE_PROXY_PORT: must be a whole number from 0 to 65535',
       'LANEWISE_TOKENS_FILE: cannot read /gone (no such file)',
       'controll: is not a key of the configuration',

@@ -1,0 +1,346 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { chooseLane, placeInLane, type CompiledRoute, type Placement } from '../src/core/decide.ts';
+import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
+import type { Lane } from '../src/core/lane.ts';
+import { outcomeOfAnswer, type Outcome } from '../src/core/outcome.ts';
+import type { RoutingTable } from '../src/core/routing-table.ts';
+import type { WorkerEndpoint } from './endpoint.ts';
+import type { Exchange, ForwardFailure, ForwardHandler } from './forwarder.ts';
+import { readJobHeaders, parseTarget, type JobHeaders, type Target } from './job.ts';
+import { replyLocally } from './local-reply.ts';
+import { BodyTooLarge, readSmallBody, SMALL_BODY_BYTES_MAX, StreamedBody } from './request-body.ts';
+import { countError, countOutcome, UNKNOWN_QUEUE, type DispatchTelemetry, type Series } from './telemetry.ts';
+import { answerFromWorker, attemptHeaders, jobToWorker } from './worker-headers.ts';
+
+/**
+ * The life of one dispatch, from its head to its last byte:
+ *
+ *     reading → placing → forwarding → answering → ended
+ *                  ↑___________|  (nothing was sent: another candidate, or the route has changed)
+ *
+ * One object, no promises. Whatever happens, it ends once, lets go of what it holds, and is counted once.
+ */
+
+export interface DispatchContext {
+  readonly table: RoutingTable<WorkerEndpoint>;
+  readonly telemetry: DispatchTelemetry;
+  readonly monotonic: () => number;
+  readonly random: () => number;
+  readonly newJobId: () => string;
+  readonly timeoutMs: number;
+  readonly bodyBytesMax: number;
+  /** Called once when the dispatch has ended. */
+  readonly onEnded: (dispatch: Dispatch) => void;
+}
+
+type Phase = 'reading' | 'forwarding' | 'answering' | 'ended';
+
+const RETRY_AFTER_SECONDS = 1;
+
+export class Dispatch implements ForwardHandler {
+  readonly #context: DispatchContext;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #arrived: number;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #phase: Phase = 'reading';
+  #target: Target | undefined;
+  #job: JobHeaders | undefined;
+  #jobId: string | undefined;
+  /** To any worker; see `jobToWorker`. */
+  #headers: string[] = [];
+  #body: Buffer | StreamedBody | null = null;
+  #route: CompiledRoute<WorkerEndpoint> | undefined;
+  #placement: Placement<WorkerEndpoint> | undefined;
+  #tried: WorkerEndpoint[] = [];
+  #series: Series | undefined;
+  #exchange: Exchange | undefined;
+  #outcome: Outcome = 'success';
+
+  constructor(context: DispatchContext, request: IncomingMessage, response: ServerResponse) {
+    this.#context = context;
+    this.#request = request;
+    this.#response = response;
+    this.#arrived = context.monotonic();
+    response.on('close', () => this.#onClosed());
+    response.on('drain', () => this.#exchange?.resume());
+    this.#timer = context.timeoutMs > 0 ? setTimeout(onTimeout, context.timeoutMs, this) : undefined;
+  }
+
+  start(): void {
+    try {
+      this.#target = parseTarget(this.#request.url ?? '');
+      this.#job = readJobHeaders(this.#request.rawHeaders);
+      this.#jobId = this.#job.jobId ?? this.#context.newJobId();
+      this.#readBody(this.#job);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** Ends what is left when the proxy must go. */
+  shutDown(): void {
+    // Not the worker's doing, so the judge must not count it.
+    this.#fail('PROXY_OVERLOADED', 'The proxy is shutting down', 'aborted');
+  }
+
+  #readBody(job: JobHeaders): void {
+    const bytesMax = this.#context.bodyBytesMax;
+    const length = job.contentLength ?? 0;
+    if (bytesMax > 0 && length > bytesMax) {
+      throw new LanewiseError(
+        'PAYLOAD_TOO_LARGE',
+        `A body of ${length} bytes is over the limit of ${bytesMax}`,
+        {
+          details: { body: `must be at most ${bytesMax} bytes` },
+        },
+      );
+    }
+    if (job.chunked || length > SMALL_BODY_BYTES_MAX) {
+      this.#body = new StreamedBody(this.#request, bytesMax);
+      this.#begin();
+    } else if (length > 0) {
+      readSmallBody(this.#request, (body) => {
+        this.#body = body;
+        this.#begin();
+      });
+    } else {
+      this.#begin();
+    }
+  }
+
+  #begin(): void {
+    if (this.#phase !== 'reading') return;
+    const { socket } = this.#request;
+    this.#headers = jobToWorker(this.#job!, this.#jobId!, this.#target!.queue, {
+      remoteAddress: socket.remoteAddress,
+      encrypted: 'encrypted' in socket,
+    });
+    this.#phase = 'forwarding';
+    this.#decide();
+  }
+
+  /** Takes the queue's route as it is now, and a lane and a worker by it. */
+  #decide(): void {
+    const { queue } = this.#target!;
+    const { tenant, stickyKey, lane: override } = this.#job!;
+    const route = this.#context.table.routeFor(queue, tenant);
+    this.#route = route;
+    if (route === undefined) {
+      this.#fail('NO_WORKER_AVAILABLE', `No worker serves the queue ${queue}`);
+      return;
+    }
+    if (route.strategy !== 'hash_ring') {
+      this.#fail(
+        'QUEUE_UNAVAILABLE',
+        `The queue ${queue} uses ${route.strategy}, which this release does not dispatch yet; its routing strategy must be hash_ring`,
+      );
+      return;
+    }
+    if (override !== undefined && !this.#context.table.queues.get(queue)!.policy.laneOverride) {
+      this.#refuse(
+        new LanewiseError('INVALID_DISPATCH', `The queue ${queue} does not allow X-Canary-Lane`, {
+          details: { 'X-Canary-Lane': `must be absent, unless queues.${queue}.allow_lane_override is set` },
+        }),
+      );
+      return;
+    }
+    const key = stickyKey ?? this.#jobId!;
+    this.#place(route, override ?? chooseLane(route, key, this.#context.random), key);
+  }
+
+  #place(route: CompiledRoute<WorkerEndpoint>, lane: Lane, key: string): void {
+    const placement = placeInLane(route, lane, key, this.#context.random, this.#tried);
+    if (placement !== undefined) {
+      this.#forward(route, placement);
+    } else if (this.#tried.length > 0) {
+      const workers = this.#tried.map((endpoint) => endpoint.worker.id).join(', ');
+      this.#fail('WORKER_UNREACHABLE', `No worker took the connection (tried ${workers})`, 'unreachable');
+    } else {
+      this.#fail('NO_WORKER_AVAILABLE', `No usable worker for the queue ${route.queue} in an allowed lane`);
+    }
+  }
+
+  #forward(route: CompiledRoute<WorkerEndpoint>, placement: Placement<WorkerEndpoint>): void {
+    const { endpoint, pool, member, lane } = placement;
+    const { version } = endpoint.worker;
+    this.#placement = placement;
+    this.#series = this.#context.telemetry.seriesOf(route.queue, route.tenant, lane, version);
+    this.#series.inFlight++;
+    endpoint.inFlight++;
+    pool.inFlight[member]!++;
+    pool.inFlightTotal++;
+    this.#exchange = endpoint.forwarder!.forward(
+      {
+        method: this.#request.method!,
+        path: this.#target!.rest,
+        headers: [...this.#headers, ...attemptHeaders(lane, version, 1)],
+        body: this.#body,
+      },
+      this,
+    );
+  }
+
+  /** Gives back the place on the worker. */
+  #release(): void {
+    const placement = this.#placement;
+    if (placement === undefined) return;
+    this.#placement = undefined;
+    placement.endpoint.inFlight--;
+    placement.pool.inFlight[placement.member]!--;
+    placement.pool.inFlightTotal--;
+    this.#series!.inFlight--;
+  }
+
+  onSending(): boolean {
+    // A split that moved while a connection was made counts for this job too: after a rollback is acknowledged, not
+    // one more job is written to the canary.
+    const { queue } = this.#target!;
+    return this.#context.table.routeFor(queue, this.#job!.tenant) === this.#route;
+  }
+
+  onHead(status: number, reason: string, raw: readonly string[]): void {
+    const placement = this.#placement!;
+    const { headers, hasRetryAfter } = answerFromWorker(raw);
+    const { worker } = placement.endpoint;
+    headers.push(
+      'X-Job-Id',
+      this.#jobId!,
+      'X-Canary-Lane',
+      placement.lane,
+      'X-Canary-Version',
+      worker.version,
+      'X-Canary-Worker',
+      worker.id,
+    );
+    const { deploymentId } = this.#route!;
+    if (deploymentId !== undefined) headers.push('X-Canary-Deployment', deploymentId);
+    if (placement.fallback) headers.push('X-Canary-Fallback', 'true');
+    this.#outcome = outcomeOfAnswer(status, hasRetryAfter);
+    this.#phase = 'answering';
+    this.#response.writeHead(status, reason, headers);
+  }
+
+  onBody(chunk: Buffer): boolean {
+    return this.#response.write(chunk);
+  }
+
+  onComplete(trailers: readonly string[]): void {
+    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    this.#response.end();
+    this.#end(this.#outcome);
+  }
+
+  onFailure(failure: ForwardFailure, cause: Error): void {
+    if (this.#phase === 'ended') return;
+    const endpoint = this.#placement!.endpoint;
+    const { id } = endpoint.worker;
+    switch (failure) {
+      case 'unsent':
+        this.#release();
+        // Either the connection failed, or the route changed meanwhile; only the first is the worker's doing.
+        if (this.onSending()) this.#tried.push(endpoint);
+        this.#decide();
+        break;
+      case 'timeout':
+        this.#fail('WORKER_TIMEOUT', `The worker ${id} did not answer in time`, 'timeout');
+        break;
+      case 'invalid':
+        this.#refuse(
+          new LanewiseError('INVALID_DISPATCH', `The request cannot be forwarded: ${cause.message}`),
+        );
+        break;
+      case 'broken':
+        if (cause instanceof BodyTooLarge) {
+          this.#refuse(
+            new LanewiseError(
+              'PAYLOAD_TOO_LARGE',
+              `The body is over the limit of ${this.#context.bodyBytesMax} bytes`,
+              {
+                details: { body: `must be at most ${this.#context.bodyBytesMax} bytes` },
+              },
+            ),
+          );
+        } else {
+          this.#fail('WORKER_FAILED', `The worker ${id} broke off: ${cause.message}`, 'failure');
+        }
+        break;
+      default:
+        failure satisfies never;
+    }
+  }
+
+  onTimeout(): void {
+    if (this.#phase === 'reading') {
+      this.#refuse(
+        new LanewiseError(
+          'INVALID_DISPATCH',
+          `The request did not arrive within ${this.#context.timeoutMs} ms`,
+        ),
+      );
+    } else {
+      this.#fail('WORKER_TIMEOUT', `No answer within ${this.#context.timeoutMs} ms`, 'timeout');
+    }
+  }
+
+  /** The producer's connection is gone, or the answer is out. */
+  #onClosed(): void {
+    if (this.#phase === 'ended') return;
+    this.#exchange?.abort();
+    this.#end('aborted');
+  }
+
+  /** The producer's own fault. */
+  #refuse(error: unknown): void {
+    if (!(error instanceof LanewiseError)) throw error;
+    this.#answerError(error, 'aborted');
+  }
+
+  #fail(code: ErrorCode, message: string, outcome: Outcome = 'unreachable'): void {
+    const retryAfterSeconds =
+      code === 'WORKER_TIMEOUT' || code === 'WORKER_FAILED' ? undefined : RETRY_AFTER_SECONDS;
+    this.#answerError(
+      new LanewiseError(code, message, retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      outcome,
+    );
+  }
+
+  #answerError(error: LanewiseError, outcome: Outcome): void {
+    if (this.#phase === 'ended') return;
+    this.#exchange?.abort();
+    const counted = this.#route === undefined ? UNKNOWN_QUEUE : this.#route.queue;
+    countError(this.#context.telemetry.countsOf(counted), error.code);
+    if (this.#response.headersSent) {
+      // The answer can't be taken back; breaking off is the only way left to say that it is not whole.
+      this.#response.destroy();
+    } else {
+      replyLocally(this.#response, error, this.#jobId, !this.#request.complete);
+    }
+    this.#end(outcome);
+  }
+
+  #end(outcome: Outcome): void {
+    this.#phase = 'ended';
+    clearTimeout(this.#timer);
+    const placement = this.#placement;
+    // The last worker that was chosen stands for the dispatch, also if it was never reached.
+    if (this.#series !== undefined) {
+      countOutcome(this.#series, outcome, this.#context.monotonic() - this.#arrived);
+      const counts = this.#context.telemetry.countsOf(this.#series.queue);
+      if (placement?.fallback === true) counts.fallbacks++;
+      if (placement?.spilled === true) counts.spills++;
+    }
+    this.#release();
+    this.#context.onEnded(this);
+  }
+}
+
+function onTimeout(dispatch: Dispatch): void {
+  dispatch.onTimeout();
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const result: [string, string][] = [];
+  for (let i = 0; i < flat.length; i += 2) result.push([flat[i]!, flat[i + 1]!]);
+  return result;
+}

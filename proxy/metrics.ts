@@ -1,0 +1,129 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { countBelow } from '../src/core/histogram.ts';
+import { OUTCOME_INDEX, OUTCOMES } from '../src/core/outcome.ts';
+import type { RoutingTable } from '../src/core/routing-table.ts';
+import {
+  computedCounter,
+  computedGauge,
+  computedHistogram,
+  type Labels,
+} from '../src/runtime/metrics/computed.ts';
+import type { WorkerEndpoint } from './endpoint.ts';
+import type { RouteFollower } from './route-follower.ts';
+import type { DispatchTelemetry, Series } from './telemetry.ts';
+
+/**
+ * The proxy's `/metrics`. Without a tenant label: series of a queue's tenants are added up.
+ */
+
+/** Powers of two from 1 ms to 65.536 s: bucket bounds of the internal histogram, so the counts are exact. */
+const DURATION_BOUNDS_MS = Array.from({ length: 17 }, (_, i) => 2 ** i);
+
+interface MetricsSources {
+  readonly telemetry: DispatchTelemetry;
+  readonly table: RoutingTable<WorkerEndpoint>;
+  readonly follower: RouteFollower;
+  readonly version: string;
+}
+
+export function createProxyMetrics({ telemetry, table, follower, version }: MetricsSources): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+
+  computedGauge(registry, 'lanewise_build_info', 'Release of Lanewise; always 1.', () => [
+    { labels: { version, component: 'proxy' }, value: 1 },
+  ]);
+  computedCounter(registry, 'canary_jobs_total', 'Dispatches that ended, by where they went and how.', () =>
+    bySeriesLabels(telemetry, (labels, members) =>
+      OUTCOMES.map((outcome) => ({
+        labels: { ...labels, outcome },
+        value: sum(members, (series) => series.outcomes[OUTCOME_INDEX[outcome]]!),
+      })),
+    ),
+  );
+  computedHistogram(
+    registry,
+    'canary_job_duration_seconds',
+    'From the arrival of a dispatch to the end of the answer, without those that the client gave up.',
+    DURATION_BOUNDS_MS.map((ms) => ms / 1000),
+    () =>
+      bySeriesLabels(telemetry, (labels, members) => [
+        {
+          labels,
+          cumulative: DURATION_BOUNDS_MS.map((ms) =>
+            sum(members, (series) => countBelow(series.latency, ms)),
+          ),
+          sum: sum(members, (series) => series.latency.sum) / 1000,
+          count: sum(members, (series) => series.latency.count),
+        },
+      ]),
+  );
+  computedGauge(registry, 'canary_jobs_in_flight', 'Dispatches under way on a worker.', () =>
+    bySeriesLabels(telemetry, (labels, members) => [
+      { labels, value: sum(members, (series) => series.inFlight) },
+    ]),
+  );
+  computedCounter(
+    registry,
+    'canary_job_fallbacks_total',
+    'Dispatches that went elsewhere because nobody was home where they were meant for.',
+    () => [...telemetry.queues].map(([queue, counts]) => ({ labels: { queue }, value: counts.fallbacks })),
+  );
+  computedCounter(
+    registry,
+    'canary_job_spills_total',
+    "Dispatches that spilled past their key's first worker because it was too busy.",
+    () => [...telemetry.queues].map(([queue, counts]) => ({ labels: { queue }, value: counts.spills })),
+  );
+  computedCounter(
+    registry,
+    'canary_dispatch_errors_total',
+    'Answers that the proxy made itself, by code; an empty queue stands for all that nobody serves.',
+    () =>
+      [...telemetry.queues].flatMap(([queue, counts]) =>
+        [...counts.errors].map(([code, value]) => ({ labels: { queue, code }, value })),
+      ),
+  );
+  computedGauge(
+    registry,
+    'canary_traffic_weight_ratio',
+    'Share of the jobs that the lane is set to get, 0 to 1.',
+    () =>
+      [...table.queues].flatMap(([queue, { route }]) => [
+        { labels: { queue, lane: 'stable' }, value: (100 - route.percentage) / 100 },
+        { labels: { queue, lane: 'canary' }, value: route.percentage / 100 },
+      ]),
+  );
+  computedGauge(registry, 'canary_route_revision', 'Revision of the routes in use.', () => [
+    { labels: {}, value: table.revision },
+  ]);
+  computedGauge(
+    registry,
+    'canary_routes_last_sync_timestamp_seconds',
+    'When the routes were last known to be those of the store; 0: never.',
+    () => [{ labels: {}, value: (follower.lastSyncAt ?? 0) / 1000 }],
+  );
+  return registry;
+}
+
+/** Calls `make` once for each queue, lane and version. */
+function bySeriesLabels<T>(
+  telemetry: DispatchTelemetry,
+  make: (labels: Labels, members: readonly Series[]) => readonly T[],
+): readonly T[] {
+  const groups = new Map<string, Series[]>();
+  for (const series of telemetry.series) {
+    const key = `${series.queue}\n${series.lane}\n${series.version}`;
+    const members = groups.get(key);
+    if (members === undefined) groups.set(key, [series]);
+    else members.push(series);
+  }
+  return [...groups.values()].flatMap((members) => {
+    const { queue, lane, version } = members[0]!;
+    return make({ queue, lane, version }, members);
+  });
+}
+
+function sum(members: readonly Series[], valueOf: (series: Series) => number): number {
+  return members.reduce((total, series) => total + valueOf(series), 0);
+}

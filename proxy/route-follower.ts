@@ -1,0 +1,258 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RouteUpdate, RoutingTable } from '../src/core/routing-table.ts';
+import type { Endpoint } from '../src/core/pool.ts';
+import type { Clock } from '../src/core/clock.ts';
+import type { Logger } from '../src/runtime/log.ts';
+import type { RouteHead, RouteListener, RouteStore, Subscription } from '../src/runtime/store/store.ts';
+import type { LastGoodRoutes } from './last-good-routes.ts';
+
+/**
+ * Keeps the routing table at the store's revision, and goes on with what it has when the store is gone.
+ *
+ * Messages are hints. A subscription that stands (again) means: read the snapshot. After that, an update that
+ * follows the table's revision is applied as it is; a hole means: read the snapshot. A poll finds what no message
+ * told of. What was applied is reported, with a lease, so that the control plane knows who routes by what.
+ */
+export interface FollowerOptions {
+  readonly proxyId: string;
+  readonly store: RouteStore;
+  readonly table: RoutingTable<Endpoint>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  /** Absent where the store itself is on this disk. */
+  readonly lastGood?: LastGoodRoutes;
+  /** Called after the table has changed. */
+  readonly onChanged: () => void;
+  readonly timing?: Partial<FollowerTiming>;
+}
+
+export interface FollowerTiming {
+  /** Milliseconds between looks at the store's revision, ± a fifth. */
+  readonly poll: number;
+  /** How long a report counts; renewed at two fifths of it. */
+  readonly lease: number;
+  /** Before a failed read is tried again, ± a fifth. */
+  readonly retry: number;
+  /** Least time between two writes of the last good routes. */
+  readonly save: number;
+}
+
+const TIMING: FollowerTiming = { poll: 5000, lease: 5000, retry: 500, save: 1000 };
+
+/** No revision of any store. */
+const NOTHING: RouteHead = { epoch: '', revision: -1 };
+
+export class RouteFollower {
+  readonly #options: FollowerOptions;
+  readonly #timing: FollowerTiming;
+  readonly #stopped = new AbortController();
+  #subscription: Subscription | undefined;
+  #pending: RouteUpdate[] = [];
+  #flushing: NodeJS.Immediate | undefined;
+  #reading: Promise<void> | undefined;
+  #reporting = false;
+  #reported: RouteHead = NOTHING;
+  #saving = false;
+  #loops: Promise<unknown>[] = [];
+  #lastSyncAt: number | undefined;
+  #warnedOfEmptyStore = false;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#timing = { ...TIMING, ...options.timing };
+  }
+
+  /** Milliseconds since the epoch of the latest moment at which the table was known to be the store's. */
+  get lastSyncAt(): number | undefined {
+    return this.#lastSyncAt;
+  }
+
+  /** The table holds routes, from the store or from the disk. */
+  get hasRoutes(): boolean {
+    return this.#options.table.epoch !== '';
+  }
+
+  /** Resolves once there are routes to go by or it is clear that none can be had now; follows from then on. */
+  async start(): Promise<void> {
+    const { lastGood, table, log, store } = this.#options;
+    const saved = await lastGood?.load();
+    if (saved !== undefined) {
+      table.replace(saved);
+      this.#options.onChanged();
+      log.info({ epoch: saved.epoch, revision: saved.revision }, 'routes loaded from disk');
+    }
+    const listener: RouteListener = {
+      onUp: () => this.#resync(),
+      onUpdate: (update) => this.#take(update),
+      onDown: () => log.warn('route subscription lost; going on with the routes at hand'),
+    };
+    this.#subscription = store.subscribeRoutes(listener);
+    await this.#read();
+    this.#loops = [this.#poll(), this.#renew()];
+  }
+
+  /** Says good-bye, so that nobody waits for this proxy. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    clearImmediate(this.#flushing);
+    await this.#subscription?.close();
+    await Promise.all(this.#loops);
+    await this.#reading;
+    await this.#options.store.withdrawReport(this.#options.proxyId).catch(() => {});
+  }
+
+  #take(update: RouteUpdate): void {
+    this.#pending.push(update);
+    // All that one read of the socket brought is applied, compiled and reported together.
+    this.#flushing ??= setImmediate(() => {
+      this.#flushing = undefined;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { table } = this.#options;
+    if (this.#reading !== undefined) return; // The snapshot comes first; it flushes when it is in.
+    const pending = this.#pending.filter((u) => u.epoch !== table.epoch || u.revision > table.revision);
+    this.#pending = [];
+    const follows = pending.every((u, i) => u.epoch === table.epoch && u.revision === table.revision + 1 + i);
+    if (!follows) {
+      this.#resync();
+      return;
+    }
+    if (pending.length === 0) return;
+    table.apply(pending);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#lastSyncAt = this.#options.clock.now();
+    this.#options.onChanged();
+    void this.#report();
+    void this.#save();
+  }
+
+  #resync(): void {
+    void this.#readAndFlush();
+  }
+
+  async #readAndFlush(): Promise<void> {
+    await this.#read();
+    this.#flush();
+  }
+
+  /** Reads the snapshot, once however many ask; tries again until it is in. */
+  async #read(): Promise<void> {
+    this.#reading ??= this.#readOnce().then((done) => {
+      this.#reading = undefined;
+      if (!done) this.#retryLater();
+    });
+    await this.#reading;
+  }
+
+  #retryLater(): void {
+    void this.#pause(this.#timing.retry).then((goesOn) => (goesOn ? this.#resync() : undefined));
+  }
+
+  async #readOnce(): Promise<boolean> {
+    const { store, table, log, clock } = this.#options;
+    const before = { epoch: table.epoch, revision: table.revision };
+    try {
+      const snapshot = await store.readSnapshot();
+      if (snapshot.epoch !== before.epoch && snapshot.revision === 0 && before.epoch !== '') {
+        // A store that has lost everything is no reason to forget it too.
+        if (!this.#warnedOfEmptyStore)
+          log.warn({ epoch: snapshot.epoch }, 'the store is empty; keeping the last good routes');
+        this.#warnedOfEmptyStore = true;
+        return true;
+      }
+      this.#warnedOfEmptyStore = false;
+      // Updates may have come in while the snapshot was read; but one that is older than the table was *before*
+      // means that the store went back (a fail-over lost its last writes), and the store is the truth.
+      const isNewer = snapshot.epoch !== table.epoch || snapshot.revision > table.revision;
+      const wentBack = snapshot.epoch === before.epoch && snapshot.revision < before.revision;
+      if (isNewer || wentBack) {
+        if (wentBack)
+          log.warn({ from: before.revision, to: snapshot.revision }, 'the store went back; following it');
+        table.replace(snapshot);
+        this.#changed();
+      } else {
+        this.#lastSyncAt = clock.now();
+        this.#reported = NOTHING;
+        void this.#report();
+      }
+      return true;
+    } catch (error) {
+      log.debug({ err: error }, 'routes could not be read');
+      return false;
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const { store, table, clock, log } = this.#options;
+    while (await this.#pause(this.#timing.poll)) {
+      try {
+        const head = await store.readHead();
+        if (head.epoch === table.epoch && head.revision === table.revision) this.#lastSyncAt = clock.now();
+        else await this.#read();
+      } catch (error) {
+        log.debug({ err: error }, 'the revision could not be read');
+      }
+    }
+  }
+
+  async #renew(): Promise<void> {
+    while (await this.#pause(this.#timing.lease * 0.4)) {
+      this.#reported = NOTHING;
+      await this.#report();
+    }
+  }
+
+  /** Reports the revision in use; one report at a time, the latest revision last. */
+  async #report(): Promise<void> {
+    if (this.#reporting || this.#stopped.signal.aborted) return;
+    const { store, table, proxyId, log } = this.#options;
+    this.#reporting = true;
+    try {
+      while (this.#reported.revision !== table.revision || this.#reported.epoch !== table.epoch) {
+        const head = { epoch: table.epoch, revision: table.revision };
+        await store.reportApplied({ proxyId, ...head }, this.#timing.lease);
+        this.#reported = head;
+      }
+    } catch (error) {
+      log.debug({ err: error }, 'the revision could not be reported');
+    } finally {
+      this.#reporting = false;
+    }
+  }
+
+  async #save(): Promise<void> {
+    const { lastGood, table, log } = this.#options;
+    if (lastGood === undefined || this.#saving) return;
+    this.#saving = true;
+    try {
+      let saved = NOTHING;
+      while (saved.revision !== table.revision || saved.epoch !== table.epoch) {
+        saved = { epoch: table.epoch, revision: table.revision };
+        await lastGood.save(table.snapshot());
+        await this.#pause(this.#timing.save);
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the last good routes could not be saved');
+    } finally {
+      this.#saving = false;
+    }
+  }
+
+  /** Waits for about that long. @returns whether to go on */
+  async #pause(ms: number): Promise<boolean> {
+    const jitter = 0.8 + 0.4 * this.#options.random();
+    try {
+      await sleep(ms * jitter, undefined, { signal: this.#stopped.signal, ref: false });
+    } catch {
+      return false;
+    }
+    return !this.#stopped.signal.aborted;
+  }
+}

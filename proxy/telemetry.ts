@@ -1,0 +1,90 @@
+import { createHistogram, record, type Histogram } from '../src/core/histogram.ts';
+import type { Lane } from '../src/core/lane.ts';
+import { OUTCOME_INDEX, OUTCOMES, type Outcome } from '../src/core/outcome.ts';
+import type { ErrorCode } from '../src/core/errors.ts';
+
+/**
+ * What the dispatches add to: plain numbers, one series for each queue, tenant scope, lane and version. Everything
+ * else (Prometheus, the judge's windows) is made from these on demand.
+ */
+export interface Series {
+  readonly queue: string;
+  readonly tenant: string | undefined;
+  readonly lane: Lane;
+  readonly version: string;
+  /** By OUTCOME_INDEX. */
+  readonly outcomes: Float64Array;
+  /** Milliseconds from the dispatch's arrival to the end of the answer, of all outcomes but `aborted`. */
+  readonly latency: Histogram;
+  inFlight: number;
+}
+
+export interface QueueCounts {
+  fallbacks: number;
+  spills: number;
+  /** Answers that the proxy made itself, by code. */
+  readonly errors: Map<ErrorCode, number>;
+}
+
+/** What is not a queue that anybody serves is counted under this name, since clients choose names. */
+export const UNKNOWN_QUEUE = '';
+
+/** Label sets of one proxy. Versions come and go with releases; the oldest series make room. */
+const SERIES_MAX = 20_000;
+
+export class DispatchTelemetry {
+  readonly #series = new Map<string, Series>();
+  readonly #queues = new Map<string, QueueCounts>();
+
+  seriesOf(queue: string, tenant: string | undefined, lane: Lane, version: string): Series {
+    // Names hold no control characters, so the key is unambiguous.
+    const key = `${queue}\n${tenant ?? ''}\n${lane}\n${version}`;
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    if (this.#series.size >= SERIES_MAX) this.#dropOldestIdle();
+    const series: Series = {
+      queue,
+      tenant,
+      lane,
+      version,
+      outcomes: new Float64Array(OUTCOMES.length),
+      latency: createHistogram(),
+      inFlight: 0,
+    };
+    this.#series.set(key, series);
+    return series;
+  }
+
+  countsOf(queue: string): QueueCounts {
+    let counts = this.#queues.get(queue);
+    if (counts === undefined) {
+      this.#queues.set(queue, (counts = { fallbacks: 0, spills: 0, errors: new Map() }));
+    }
+    return counts;
+  }
+
+  get series(): Iterable<Series> {
+    return this.#series.values();
+  }
+
+  get queues(): Iterable<readonly [string, QueueCounts]> {
+    return this.#queues.entries();
+  }
+
+  #dropOldestIdle(): void {
+    for (const [key, series] of this.#series) {
+      if (series.inFlight > 0) continue;
+      this.#series.delete(key);
+      return;
+    }
+  }
+}
+
+export function countOutcome(series: Series, outcome: Outcome, latencyMs: number): void {
+  series.outcomes[OUTCOME_INDEX[outcome]]! += 1;
+  if (outcome !== 'aborted') record(series.latency, latencyMs);
+}
+
+export function countError(counts: QueueCounts, code: ErrorCode): void {
+  counts.errors.set(code, (counts.errors.get(code) ?? 0) + 1);
+}

@@ -1,0 +1,13 @@
+import type { Logger } from '../runtime/log.ts';
+
+/** The process as a command sees it, so that only `main.ts` touches the real one. */
+export interface Host {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How to start this very program again, for commands that run more than one process. */
+  readonly self: { readonly command: string; readonly args: readonly string[] };
+  print(text: string): void;
+  readFile(path: string): string;
+  /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+  readonly stopRequested: Promise<string>;
+  createLog(level: string): Logger;
+}
