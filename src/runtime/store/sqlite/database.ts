@@ -1,0 +1,201 @@
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { v7 as uuid } from 'uuid';
+import { LanewiseError } from '../../../core/errors.ts';
+import { damaged } from '../records.ts';
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+
+export const DATABASE_FILE = 'lanewise.db';
+
+/** A process that is just stopping may hold the lock for a moment; one that runs holds it for good. */
+const LOCK_WAIT_MS = 1_000;
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** The file, opened and locked. Everything is synchronous, so that a transaction can't be interleaved with another. */
+export interface Database {
+  readonly path: string;
+  all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[];
+  get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined;
+  run(sql: string, ...values: readonly SQLInputValue[]): void;
+  /** All that `work` writes, or nothing. */
+  transaction<T>(work: () => T): T;
+  close(): void;
+}
+
+/** @throws Error for the operator: names the directory and says what is needed. */
+export function openDatabase(dataDir: string): Database {
+  const path = join(dataDir, DATABASE_FILE);
+  makeFile(dataDir, path);
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
+    prepare(db);
+    return wrap(db, path);
+  } catch (error) {
+    if (db?.isOpen === true) db.close();
+    throw openingError(dataDir, path, error);
+  }
+}
+
+/** Makes the directory and the file for the owner only: deployments and their metadata are nobody else's business. */
+function makeFile(dataDir: string, path: string): void {
+  try {
+    makeDirectory(dataDir);
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
+  } catch (error) {
+    throw new Error(
+      `the data directory ${dataDir} can't be used (${messageOf(error)}): it must be a directory that this process ` +
+        'may create, or one in which it may write; LANEWISE_DATA_DIR names another one',
+      { cause: error },
+    );
+  }
+}
+
+/** Not `recursive`: Node 24 never returns from that where the parent exists but refuses with ENOENT (`/proc`). */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+/**
+ * Exclusive locking mode keeps the lock of the first write until the file is closed: one process owns the store, since
+ * the bus that tells of changes is a part of that process. A crash frees the lock. WAL comes last, so that a file
+ * which turns out to be somebody else's is left as it was.
+ */
+function prepare(db: DatabaseSync): void {
+  db.exec('PRAGMA locking_mode = EXCLUSIVE');
+  db.exec('BEGIN EXCLUSIVE');
+  if (numberOf(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get(), 'n') === 0) create(db);
+  const id = numberOf(db.prepare('PRAGMA application_id').get(), 'application_id');
+  if (id !== APPLICATION_ID) throw new ForeignFileError();
+  const version = db.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()?.['value'];
+  if (version !== SCHEMA_VERSION) throw new SchemaError(version);
+  db.exec("UPDATE meta SET value = value WHERE key = 'schema_version'");
+  db.exec('COMMIT');
+  db.exec('PRAGMA journal_mode = WAL');
+  db.exec('PRAGMA synchronous = NORMAL');
+}
+
+function create(db: DatabaseSync): void {
+  db.exec(SCHEMA);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  const insert = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+  insert.run('schema_version', SCHEMA_VERSION);
+  insert.run('epoch', uuid());
+  insert.run('revision', 0);
+}
+
+class SchemaError extends Error {
+  readonly version: unknown;
+  constructor(version: unknown) {
+    super(`schema ${String(version)}, not ${SCHEMA_VERSION}`);
+    this.version = version;
+  }
+}
+
+class ForeignFileError extends Error {}
+
+/** https://sqlite.org/rescode.html; the low byte is the primary code. */
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
+
+function primaryCodeOf(error: unknown): number | undefined {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  return typeof code === 'number' ? code & 0xff : undefined;
+}
+
+function openingError(dataDir: string, path: string, cause: unknown): Error {
+  const moveAway = `move ${path} away (a new one is made), or set LANEWISE_DATA_DIR to another directory`;
+  const code = primaryCodeOf(cause);
+  if (code === SQLITE_BUSY) {
+    return new Error(
+      `the data directory ${dataDir} is in use by another Lanewise process: only one may run on it; stop that one, ` +
+        'set LANEWISE_DATA_DIR to another directory, or set REDIS_URL to run several',
+      { cause },
+    );
+  }
+  if (code === SQLITE_NOTADB || cause instanceof ForeignFileError) {
+    return new Error(
+      `in the data directory ${dataDir}, ${DATABASE_FILE} is not a Lanewise store: ${moveAway}`,
+      {
+        cause,
+      },
+    );
+  }
+  if (cause instanceof SchemaError && typeof cause.version === 'number' && cause.version > SCHEMA_VERSION) {
+    return new Error(
+      `in the data directory ${dataDir}, ${DATABASE_FILE} was written by a newer Lanewise (schema ${cause.version}; ` +
+        `this one reads up to ${SCHEMA_VERSION}): run the newer one, or ${moveAway}`,
+      { cause },
+    );
+  }
+  return new Error(
+    `in the data directory ${dataDir}, ${DATABASE_FILE} can't be opened (${messageOf(cause)}): the directory must be ` +
+      `writable, on a disk that supports file locks and has space left; if the file is damaged, ${moveAway}`,
+    { cause },
+  );
+}
+
+function wrap(db: DatabaseSync, path: string): Database {
+  const statements = new Map<string, StatementSync>();
+  const statement = (sql: string): StatementSync => {
+    let known = statements.get(sql);
+    if (known === undefined) statements.set(sql, (known = db.prepare(sql)));
+    return known;
+  };
+  return {
+    path,
+    all: (sql, ...values) => guarded(db, path, () => statement(sql).all(...values)),
+    get: (sql, ...values) => guarded(db, path, () => statement(sql).get(...values)),
+    run: (sql, ...values) => guarded(db, path, () => void statement(sql).run(...values)),
+    transaction: (work) =>
+      guarded(db, path, () => {
+        statement('BEGIN IMMEDIATE').run();
+        try {
+          const result = work();
+          statement('COMMIT').run();
+          return result;
+        } catch (error) {
+          // SQLite has rolled back by itself after some errors (disk full, I/O).
+          if (db.isTransaction) statement('ROLLBACK').run();
+          throw error;
+        }
+      }),
+    close() {
+      if (db.isOpen) db.close();
+    },
+  };
+}
+
+/** SQLite's own errors (disk full, I/O, closed) mean that the store can't be reached; ours pass. */
+function guarded<T>(db: DatabaseSync, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof LanewiseError) throw error;
+    const reason = db.isOpen ? messageOf(error) : 'it is closed';
+    throw new LanewiseError('STORE_UNAVAILABLE', `the embedded store ${path} failed: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function numberOf(row: Row | undefined, column: string): number {
+  const value = row?.[column];
+  if (typeof value !== 'number') throw damaged('row', `${column} is not a number`);
+  return value;
+}
+
+export function textOf(row: Row | undefined, column: string): string {
+  const value = row?.[column];
+  if (typeof value !== 'string') throw damaged('row', `${column} is not text`);
+  return value;
+}

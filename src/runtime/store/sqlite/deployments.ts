@@ -1,0 +1,147 @@
+import { isEnded } from '../../../core/deployment-states.ts';
+import type { DeploymentEvent } from '../../../core/deployment.ts';
+import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
+import { deploymentRecord, eventRecord, routeRecord } from '../records.ts';
+import type { CreateResult, DeploymentStore, SaveResult } from '../store.ts';
+import { numberOf, textOf, type Database, type Row } from './database.ts';
+import type { Revisions } from './revisions.ts';
+
+/** A result, and the route that it moved, if any, to be published once the transaction has committed. */
+interface Step<R> {
+  readonly result: R;
+  readonly moved?: Route;
+}
+
+export function createDeployments(db: Database, revisions: Revisions): DeploymentStore {
+  const writeRoute = (route: Route): Route => {
+    const stamped = stampRoute(route, revisions.next());
+    db.run(
+      `INSERT INTO routes (scope, revision, record) VALUES (?1, ?2, ?3)
+       ON CONFLICT (scope) DO UPDATE SET revision = ?2, record = ?3`,
+      scopeKey(route.queue, route.tenant),
+      stamped.revision,
+      routeRecord.encode(stamped),
+    );
+    return stamped;
+  };
+
+  const writeEvents = (deploymentId: string, events: readonly DeploymentEvent[]): void => {
+    for (const event of events) {
+      db.run(
+        'INSERT INTO events (deployment_id, record) VALUES (?, ?)',
+        deploymentId,
+        eventRecord.encode(event),
+      );
+    }
+  };
+
+  const step = <R>(work: () => Step<R>): R => {
+    const { result, moved } = db.transaction(work);
+    if (moved !== undefined) revisions.publish(moved.revision, { kind: 'route', route: moved });
+    return result;
+  };
+
+  const isAt = (id: string, version: number): boolean => {
+    const row = db.get('SELECT version FROM deployments WHERE id = ?', id);
+    return row !== undefined && numberOf(row, 'version') === version;
+  };
+
+  return {
+    async createDeployment({ deployment, route, basedOnRevision, events, openMax }) {
+      const scope = scopeKey(deployment.queue, deployment.tenant);
+      return step((): Step<CreateResult> => {
+        const taken = db.get(
+          'SELECT id FROM deployments WHERE (scope = ? AND open = 1) OR id = ?',
+          scope,
+          deployment.id,
+        );
+        if (taken !== undefined) {
+          return { result: { kind: 'exists', deploymentId: textOf(taken, 'id') } };
+        }
+        const open = numberOf(db.get('SELECT count(*) AS n FROM deployments WHERE open = 1'), 'n');
+        if (open >= openMax) return { result: { kind: 'limit', open } };
+        const current = db.get('SELECT revision FROM routes WHERE scope = ?', scope);
+        if ((current === undefined ? 0 : numberOf(current, 'revision')) !== basedOnRevision) {
+          return { result: { kind: 'stale' } };
+        }
+        db.run(
+          `INSERT INTO deployments (id, version, scope, queue, tenant, status, open, record)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+          deployment.id,
+          deployment.version,
+          scope,
+          deployment.queue,
+          deployment.tenant ?? null,
+          deployment.status,
+          isEnded(deployment.status) ? 0 : 1,
+          deploymentRecord.encode(deployment),
+        );
+        writeEvents(deployment.id, events);
+        const moved = writeRoute(route);
+        return { result: { kind: 'saved', revision: moved.revision }, moved };
+      });
+    },
+
+    async saveDeployment({ deployment, expectedVersion, route, events }) {
+      return step((): Step<SaveResult> => {
+        if (!isAt(deployment.id, expectedVersion)) return { result: { kind: 'stale' } };
+        db.run(
+          'UPDATE deployments SET version = ?, status = ?, open = ?, record = ? WHERE id = ?',
+          deployment.version,
+          deployment.status,
+          isEnded(deployment.status) ? 0 : 1,
+          deploymentRecord.encode(deployment),
+          deployment.id,
+        );
+        writeEvents(deployment.id, events);
+        if (route === undefined) return { result: { kind: 'saved', revision: revisions.head().revision } };
+        const moved = writeRoute(route);
+        return { result: { kind: 'saved', revision: moved.revision }, moved };
+      });
+    },
+
+    async deleteDeployment(id, expectedVersion) {
+      return step((): Step<SaveResult> => {
+        if (!isAt(id, expectedVersion)) return { result: { kind: 'stale' } };
+        db.run('DELETE FROM deployments WHERE id = ?', id);
+        db.run('DELETE FROM events WHERE deployment_id = ?', id);
+        return { result: { kind: 'saved', revision: revisions.head().revision } };
+      });
+    },
+
+    async getDeployment(id) {
+      const row = db.get('SELECT id, record FROM deployments WHERE id = ?', id);
+      return row === undefined ? undefined : decodeDeployment(row);
+    },
+
+    async listDeployments({ status, queue, tenant } = {}) {
+      const rows = db.all(
+        `SELECT id, record FROM deployments
+         WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR queue = ?2) AND (?3 IS NULL OR tenant = ?3)
+         ORDER BY sequence DESC`,
+        status ?? null,
+        queue ?? null,
+        tenant ?? null,
+      );
+      return rows.map(decodeDeployment);
+    },
+
+    async listEvents(deploymentId) {
+      const rows = db.all(
+        'SELECT record FROM events WHERE deployment_id = ? ORDER BY sequence DESC',
+        deploymentId,
+      );
+      return rows.map((row) => eventRecord.decode(textOf(row, 'record'), `event of ${deploymentId}`));
+    },
+
+    async getRoute(queue, tenant) {
+      const scope = scopeKey(queue, tenant);
+      const row = db.get('SELECT record FROM routes WHERE scope = ?', scope);
+      return row === undefined ? undefined : routeRecord.decode(textOf(row, 'record'), `route ${scope}`);
+    },
+  };
+}
+
+function decodeDeployment(row: Row): ReturnType<typeof deploymentRecord.decode> {
+  return deploymentRecord.decode(textOf(row, 'record'), `deployment ${textOf(row, 'id')}`);
+}

@@ -1,0 +1,35 @@
+import type { Clock } from '../../../core/clock.ts';
+import type { Store } from '../store.ts';
+import { openDatabase } from './database.ts';
+import { createDeployments } from './deployments.ts';
+import { createRevisions } from './revisions.ts';
+import { createRoutes } from './routes.ts';
+import { createWorkers } from './workers.ts';
+
+export interface EmbeddedStoreOptions {
+  /** Made if it does not exist. One process at a time owns it. */
+  readonly dataDir: string;
+  readonly clock: Clock;
+}
+
+/**
+ * The store of a single process that runs both planes: SQLite for what must last, an in-process bus for the rest.
+ * @throws Error for the operator if the directory can't be used; it says what is needed.
+ */
+export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Store {
+  const db = openDatabase(dataDir);
+  const revisions = createRevisions(db);
+  return {
+    kind: 'embedded',
+    ...createDeployments(db, revisions),
+    ...createWorkers(db, revisions),
+    ...createRoutes(db, revisions, clock),
+    async ping() {
+      revisions.head();
+    },
+    async close() {
+      revisions.close();
+      db.close();
+    },
+  };
+}

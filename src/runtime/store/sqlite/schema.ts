@@ -1,0 +1,51 @@
+/**
+ * Revisions, versions and what is searched by are columns; the rest of a record is its JSON, so that a new field
+ * needs no migration. `deployments.sequence` is the order of creation (clocks jump).
+ */
+export const SCHEMA_VERSION = 1;
+
+/** "lane", so that somebody else's SQLite file is recognised before it is written to. */
+export const APPLICATION_ID = 0x6c616e65;
+
+export const SCHEMA = `
+  CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value ANY NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE deployments (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    tenant TEXT,
+    status TEXT NOT NULL,
+    open INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+
+  CREATE UNIQUE INDEX open_scopes ON deployments (scope) WHERE open = 1;
+  CREATE INDEX deployments_by_status ON deployments (status);
+
+  CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    deployment_id TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+
+  CREATE INDEX events_by_deployment ON events (deployment_id, sequence);
+
+  CREATE TABLE routes (
+    scope TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE workers (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    routing TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
