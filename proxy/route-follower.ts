@@ -53,7 +53,7 @@ export class RouteFollower {
   #reading: Promise<void> | undefined;
   #reporting = false;
   #reported: RouteHead = NOTHING;
-  #saving = false;
+  #saving: Promise<void> | undefined;
   #loops: Promise<unknown>[] = [];
   #lastSyncAt: number | undefined;
   #warnedOfEmptyStore = false;
@@ -99,6 +99,7 @@ export class RouteFollower {
     await this.#subscription?.close();
     await Promise.all(this.#loops);
     await this.#reading;
+    await this.#saving;
     await this.#options.store.withdrawReport(this.#options.proxyId).catch(() => {});
   }
 
@@ -130,7 +131,7 @@ export class RouteFollower {
     this.#lastSyncAt = this.#options.clock.now();
     this.#options.onChanged();
     void this.#report();
-    void this.#save();
+    this.#saving ??= this.#save();
   }
 
   #resync(): void {
@@ -144,18 +145,15 @@ export class RouteFollower {
 
   /** Reads the snapshot, once however many ask; tries again until it is in. */
   async #read(): Promise<void> {
-    this.#reading ??= this.#readOnce().then((done) => {
-      this.#reading = undefined;
-      if (!done) this.#retryLater();
-    });
+    this.#reading ??= this.#readOnce();
     await this.#reading;
   }
 
-  #retryLater(): void {
-    void this.#pause(this.#timing.retry).then((goesOn) => (goesOn ? this.#resync() : undefined));
+  async #retryLater(): Promise<void> {
+    if (await this.#pause(this.#timing.retry)) this.#resync();
   }
 
-  async #readOnce(): Promise<boolean> {
+  async #readOnce(): Promise<void> {
     const { store, table, log, clock } = this.#options;
     const before = { epoch: table.epoch, revision: table.revision };
     try {
@@ -165,7 +163,7 @@ export class RouteFollower {
         if (!this.#warnedOfEmptyStore)
           log.warn({ epoch: snapshot.epoch }, 'the store is empty; keeping the last good routes');
         this.#warnedOfEmptyStore = true;
-        return true;
+        return;
       }
       this.#warnedOfEmptyStore = false;
       // Updates may have come in while the snapshot was read; but one that is older than the table was *before*
@@ -182,10 +180,11 @@ export class RouteFollower {
         this.#reported = NOTHING;
         void this.#report();
       }
-      return true;
     } catch (error) {
       log.debug({ err: error }, 'routes could not be read');
-      return false;
+      void this.#retryLater();
+    } finally {
+      this.#reading = undefined;
     }
   }
 
@@ -229,8 +228,7 @@ export class RouteFollower {
 
   async #save(): Promise<void> {
     const { lastGood, table, log } = this.#options;
-    if (lastGood === undefined || this.#saving) return;
-    this.#saving = true;
+    if (lastGood === undefined) return;
     try {
       let saved = NOTHING;
       while (saved.revision !== table.revision || saved.epoch !== table.epoch) {
@@ -241,7 +239,7 @@ export class RouteFollower {
     } catch (error) {
       log.error({ err: error }, 'the last good routes could not be saved');
     } finally {
-      this.#saving = false;
+      this.#saving = undefined;
     }
   }
 
