@@ -24,8 +24,8 @@ class ScriptedStore implements RouteStore {
   readonly reports: ProxyReport[] = [];
   withdrawn: string[] = [];
 
-  constructor(snapshot: RouteSnapshot) {
-    this.snapshot = snapshot;
+  constructor(initial: RouteSnapshot) {
+    this.snapshot = initial;
   }
 
   async readSnapshot(): Promise<RouteSnapshot> {
@@ -65,11 +65,7 @@ function worker(id: string): RoutedWorker {
   return { id, version: 'v1', lane: 'stable', queues: ['jobs'], weight: 1, status: 'healthy' };
 }
 
-function snapshot(
-  revision: number,
-  epoch = 'e1',
-  workers: readonly RoutedWorker[] = [worker('a')],
-): RouteSnapshot {
+function at(revision: number, epoch = 'e1', workers: readonly RoutedWorker[] = [worker('a')]): RouteSnapshot {
   return { epoch, revision, routes: [], workers };
 }
 
@@ -86,7 +82,7 @@ describe('a route follower', () => {
   const unreadable = vi.fn<(reason: string) => void>();
 
   beforeEach(async () => {
-    store = new ScriptedStore(snapshot(5));
+    store = new ScriptedStore(at(5));
     table = new RoutingTable<Endpoint>({
       endpointOf: (routed) => ({ worker: routed, usable: true, inFlight: 0 }),
       policyOf: () => ({
@@ -152,7 +148,7 @@ describe('a route follower', () => {
 
   it('reads the snapshot when there is a hole', async () => {
     await follow();
-    store.snapshot = snapshot(8, 'e1', [worker('z')]);
+    store.snapshot = at(8, 'e1', [worker('z')]);
     store.listener!.onUpdate(update(8, 'c'));
     await until(() => table.revision === 8);
     expect([...table.workers.keys()]).toEqual(['z']);
@@ -160,7 +156,7 @@ describe('a route follower', () => {
 
   it('reads the snapshot when the subscription stands again', async () => {
     await follow();
-    store.snapshot = snapshot(9);
+    store.snapshot = at(9);
     store.listener!.onDown();
     store.listener!.onUp();
     await until(() => table.revision === 9);
@@ -168,13 +164,13 @@ describe('a route follower', () => {
 
   it('finds by polling what no message told of', async () => {
     await follow(1);
-    store.snapshot = snapshot(6);
+    store.snapshot = at(6);
     await until(() => table.revision === 6);
   });
 
   it('follows a store that was replaced, although its revision is lower', async () => {
     await follow(1);
-    store.snapshot = snapshot(2, 'e2', [worker('n')]);
+    store.snapshot = at(2, 'e2', [worker('n')]);
     await until(() => table.epoch === 'e2');
     expect(table.revision).toBe(2);
     expect([...table.workers.keys()]).toEqual(['n']);
@@ -182,14 +178,14 @@ describe('a route follower', () => {
 
   it('follows a store that went back, as after a fail-over that lost writes', async () => {
     await follow();
-    store.snapshot = snapshot(3, 'e1', []);
+    store.snapshot = at(3, 'e1', []);
     store.listener!.onUp();
     await until(() => table.revision === 3);
   });
 
   it('keeps what it has when the store comes back empty', async () => {
     await follow(1);
-    store.snapshot = snapshot(0, 'e2', []);
+    store.snapshot = at(0, 'e2', []);
     const { reads } = store;
     await until(() => store.reads > reads + 3);
     expect([...table.workers.keys()]).toEqual(['a']);
@@ -203,7 +199,7 @@ describe('a route follower', () => {
     store.listener!.onUp();
     store.listener!.onUpdate(update(6, 'b'));
     await new Promise((resolve) => setImmediate(resolve));
-    answer(snapshot(5));
+    answer(at(5));
     await until(() => table.revision === 6);
     expect([...table.workers.keys()]).toEqual(['a', 'b']);
   });
@@ -214,7 +210,7 @@ describe('a route follower', () => {
     store.listener!.onDown();
     store.listener!.onUp();
     expect(follower.hasRoutes).toBe(true);
-    store.snapshot = snapshot(12);
+    store.snapshot = at(12);
     store.down = false;
     await until(() => table.revision === 12);
   });

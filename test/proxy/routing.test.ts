@@ -69,16 +69,18 @@ describe('a split of 20 workers', () => {
     { way: 'rises', percentages: [10, 25, 33.33, 50], from: 'stable', to: 'canary' },
     { way: 'falls', percentages: [50, 33.33, 10.5, 0], from: 'canary', to: 'stable' },
   ])('moves keys from $from to $to only while the percentage $way', async ({ percentages, from, to }) => {
-    let before: unknown[] | undefined;
+    const lanesAt: unknown[][] = [];
     for (const percentage of percentages) {
       deployment = await rig.setPercentage(deployment, percentage);
-      const lanes = (await rig.sendAll(keyed(2000))).map(laneOf);
-      const moves = before?.flatMap((lane, i) =>
-        lane === lanes[i] ? [] : [`${String(lane)} to ${String(lanes[i])}`],
-      );
-      if (moves !== undefined) expect(new Set(moves)).toEqual(new Set([`${from} to ${to}`]));
-      before = lanes;
+      lanesAt.push((await rig.sendAll(keyed(2000))).map(laneOf));
     }
+    const moves = lanesAt.slice(1).flatMap((lanes, step) =>
+      lanes.flatMap((lane, key) => {
+        const before = lanesAt[step]![key];
+        return lane === before ? [] : [`${String(before)} to ${String(lane)}`];
+      }),
+    );
+    expect(new Set(moves)).toEqual(new Set([`${from} to ${to}`]));
   });
 
   it("moves at most 13 % of the keys when one of ten workers leaves, and only the leaver's", async () => {
