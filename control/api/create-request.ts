@@ -1,0 +1,198 @@
+import { z } from '@hono/zod-openapi';
+import { DEFAULT_PROFILE_NAME, profileConfig, type Profiles } from '../../config/profiles.ts';
+import {
+  FALLBACKS,
+  ROUTING_STRATEGIES,
+  type DeploymentConfig,
+  type RoutingStrategy,
+} from '../../src/core/deployment.ts';
+import { formatDuration, parseDuration } from '../../src/core/duration.ts';
+import type { ErrorDetails } from '../../src/core/errors.ts';
+import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
+import type { Credential } from '../credentials.ts';
+import { definedOnly } from '../defined-only.ts';
+import { expecting, knownFields } from '../http/problems.ts';
+import { mergeConfig, type DeploymentConfigRequest, type DeploymentRequest } from '../new-deployment.ts';
+import {
+  between,
+  duration,
+  flag,
+  integerBetween,
+  metadata,
+  named,
+  oneOf,
+  percentage,
+  text,
+} from './fields.ts';
+
+/** The body of `POST /deployments`: every documented parameter and the extensions of the design. */
+
+const SECOND = 1000;
+const HOUR = 3_600_000;
+/** A canary that lasts longer than a year is a fork. */
+const YEAR = 365 * 24 * HOUR;
+
+export interface CreateContext {
+  readonly profiles: Profiles;
+  strategyOf(queue: string): RoutingStrategy | undefined;
+}
+
+const maxDuration = duration(SECOND, YEAR).optional();
+const minDuration = duration(0, YEAR).optional();
+
+const fields = {
+  queue_name: named(QUEUE_NAME),
+  tenant_id: named(IDENTIFIER).optional(),
+  stable_version: named(IDENTIFIER),
+  canary_version: named(IDENTIFIER),
+  routing_strategy: oneOf(ROUTING_STRATEGIES).optional(),
+  sticky_routing: flag.optional(),
+  auto_promotion: flag.optional(),
+  max_duration: maxDuration,
+  max_canary_duration: maxDuration,
+  min_duration: minDuration,
+  min_canary_duration: minDuration,
+  drain_timeout: duration(0, 24 * HOUR).optional(),
+  metrics_window: duration(SECOND, 24 * HOUR).optional(),
+  rollback_thresholds: knownFields({
+    max_error_rate_increase: between(0, 100).optional(),
+    // Five hundred times as slow is broken under any name.
+    max_latency_increase: between(0, 50_000).optional(),
+    max_throughput_decrease: between(0, 100).optional(),
+    min_success_rate: between(0, 100).optional(),
+    required_sample_size: integerBetween(1, 1_000_000).optional(),
+  }).optional(),
+  fallback: oneOf(FALLBACKS).optional(),
+  initial_percentage: percentage.optional(),
+  created_by: text(256).optional(),
+  metadata: metadata.optional(),
+};
+
+/** The profile names are those of this control plane, so the schema is made with it. */
+export function createRequestSchema(context: CreateContext) {
+  const profile = z
+    .enum(Object.keys(context.profiles), {
+      error: expecting(`one of ${Object.keys(context.profiles).join(', ')}`),
+    })
+    .optional();
+  return knownFields({ ...fields, profile })
+    .superRefine(
+      (body: unknown, refinement) => {
+        for (const [field, message] of Object.entries(crossFieldProblems(body, context))) {
+          refinement.addIssue({ code: 'custom', path: [field], message });
+        }
+      },
+      // Also where single fields are wrong: the caller is told all of it at once.
+      { when: () => true },
+    )
+    .openapi('DeploymentRequest');
+}
+
+export type CreateBody = z.output<ReturnType<typeof createRequestSchema>>;
+
+/** What is wrong between fields. @param body as it came: any field may be anything */
+function crossFieldProblems(body: unknown, context: CreateContext): ErrorDetails {
+  if (typeof body !== 'object' || body === null) return {};
+  const given = stringsOf(body);
+  const details: Record<string, string> = {};
+
+  if (given.stable_version !== undefined && given.stable_version === given.canary_version) {
+    details.canary_version = `must differ from stable_version, both are ${given.stable_version.slice(0, 128)}`;
+  }
+  for (const [short, long] of DURATION_SPELLINGS) {
+    const [a, b] = [given[short], given[long]].map((d) => (d === undefined ? undefined : parseDuration(d)));
+    if (a !== undefined && b !== undefined && a !== b) {
+      details[long] = `must be the same as ${short}, which is another name for it; give one of them`;
+    }
+  }
+  const pinned = given.queue_name === undefined ? undefined : context.strategyOf(given.queue_name);
+  if (pinned !== undefined && given.routing_strategy !== undefined && given.routing_strategy !== pinned) {
+    details.routing_strategy = `must be ${pinned} for this queue, or left out: the configuration fixes it`;
+  }
+  return { ...details, ...durationOrderProblem(given, context) };
+}
+
+type GivenStrings = Readonly<Partial<Record<string, string>>>;
+
+function stringsOf(body: object): GivenStrings {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => typeof value === 'string'));
+}
+
+const DURATION_SPELLINGS = [
+  ['max_duration', 'max_canary_duration'],
+  ['min_duration', 'min_canary_duration'],
+] as const;
+
+function durationOrderProblem(given: GivenStrings, { profiles }: CreateContext): ErrorDetails {
+  const profileName = given.profile ?? DEFAULT_PROFILE_NAME;
+  const profile = Object.hasOwn(profiles, profileName) ? profiles[profileName] : undefined;
+  const [max, min] = DURATION_SPELLINGS.map((names) => names.find((name) => given[name] !== undefined));
+  if (profile === undefined || (max === undefined && min === undefined)) return {};
+  const maxMs = max === undefined ? profile.maxCanaryDurationMs : parseDuration(given[max]!);
+  const minMs = min === undefined ? profile.minCanaryDurationMs : parseDuration(given[min]!);
+  if (maxMs === undefined || minMs === undefined || minMs <= maxMs) return {};
+  const from = (field: string | undefined): string =>
+    field === undefined ? ` of the ${profileName} profile` : '';
+  return min === undefined
+    ? { [max!]: `must be at least the minimum duration${from(min)}, ${formatDuration(minMs)}` }
+    : { [min]: `must be at most the maximum duration${from(max)}, ${formatDuration(maxMs)}` };
+}
+
+/** A valid body in the domain's words, and the whole configuration that it asks for. */
+export function toDeploymentRequest(
+  body: CreateBody,
+  by: Credential,
+  context: CreateContext,
+): { request: DeploymentRequest; config: DeploymentConfig } {
+  const tenant = body.tenant_id ?? by.tenant;
+  const request: DeploymentRequest = {
+    queue: body.queue_name,
+    ...(tenant !== undefined && { tenant }),
+    stableVersion: body.stable_version,
+    canaryVersion: body.canary_version,
+    initialPercentage: body.initial_percentage ?? 0,
+    createdBy: body.created_by ?? by.name,
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
+  };
+  const profile = profileConfig(
+    context.profiles[body.profile ?? DEFAULT_PROFILE_NAME]!,
+    context.profiles[DEFAULT_PROFILE_NAME],
+  );
+  const pinned = context.strategyOf(body.queue_name);
+  return {
+    request,
+    config: mergeConfig(profile, {
+      ...configRequest(body),
+      ...(pinned !== undefined && { routingStrategy: pinned }),
+    }),
+  };
+}
+
+function configRequest(body: CreateBody): DeploymentConfigRequest {
+  const max = body.max_duration ?? body.max_canary_duration;
+  const min = body.min_duration ?? body.min_canary_duration;
+  const thresholds = body.rollback_thresholds;
+  return definedOnly({
+    routingStrategy: body.routing_strategy,
+    stickyRouting: body.sticky_routing,
+    autoPromotion: body.auto_promotion,
+    maxCanaryDurationMs: milliseconds(max),
+    minCanaryDurationMs: milliseconds(min),
+    drainTimeoutMs: milliseconds(body.drain_timeout),
+    metricsWindowMs: milliseconds(body.metrics_window),
+    fallback: body.fallback,
+    rollbackThresholds:
+      thresholds &&
+      definedOnly({
+        maxErrorRateIncrease: thresholds.max_error_rate_increase,
+        maxLatencyIncrease: thresholds.max_latency_increase,
+        maxThroughputDecrease: thresholds.max_throughput_decrease,
+        minSuccessRate: thresholds.min_success_rate,
+        requiredSampleSize: thresholds.required_sample_size,
+      }),
+  });
+}
+
+function milliseconds(given: string | undefined): number | undefined {
+  return given === undefined ? undefined : parseDuration(given);
+}

@@ -1,0 +1,200 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { DEPLOYMENT_STATUSES } from '../../src/core/deployment.ts';
+import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
+import { forbidden, needs } from '../auth.ts';
+import type { DeploymentService } from '../deployments.ts';
+import type { ControlEnv } from '../env.ts';
+import { jsonBody } from '../http/body.ts';
+import { knownFields } from '../http/problems.ts';
+import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, SECURITY } from './answers.ts';
+import { createRequestSchema, toDeploymentRequest, type CreateContext } from './create-request.ts';
+import {
+  DEPLOYMENT_EXAMPLE,
+  deploymentSchema,
+  EVENT_EXAMPLE,
+  EXAMPLE_ID,
+  eventSchema,
+  routedDeploymentSchema,
+  toDeploymentJson,
+  toEventJson,
+  toRoutingJson,
+} from './deployment-json.ts';
+import { named, oneOf } from './fields.ts';
+import { pageOf, pageQuery, paginate } from './pagination.ts';
+
+/** Deployments: create, list, get, delete, events. What moves them is in `deployment-action-routes.ts`. */
+
+const tags = ['Deployments'];
+
+export const idParams = z.object({
+  id: z.string().openapi({ param: { name: 'id', in: 'path' }, example: EXAMPLE_ID }),
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/deployments',
+  tags,
+  summary: 'List deployments, newest first',
+  security: SECURITY,
+  middleware: [needs('read')],
+  request: {
+    query: knownFields(
+      {
+        status: oneOf(DEPLOYMENT_STATUSES).optional(),
+        queue_name: named(QUEUE_NAME).optional(),
+        tenant_id: named(IDENTIFIER).optional(),
+        ...pageQuery,
+      },
+      'parameter',
+    ),
+  },
+  responses: {
+    200: json(
+      'All of them, or one page where `page` or `page_size` is given.',
+      z.union([
+        z.object({ deployments: z.array(deploymentSchema), count: z.int() }),
+        pageOf(deploymentSchema),
+      ]),
+      { deployments: [DEPLOYMENT_EXAMPLE], count: 1 },
+    ),
+    ...errorAnswers('VALIDATION_FAILED', ...COMMON_ERRORS),
+  },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: '/deployments/{id}',
+  tags,
+  summary: 'A deployment and how far its routing has come',
+  security: SECURITY,
+  middleware: [needs('read')],
+  request: { params: idParams },
+  responses: {
+    200: json('The deployment.', routedDeploymentSchema, {
+      ...DEPLOYMENT_EXAMPLE,
+      routing: { revision: 42, proxies: 3, applied: 3 },
+    }),
+    ...errorAnswers('DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
+  },
+});
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/deployments/{id}',
+  tags,
+  summary: 'Delete a deployment that has ended, with its events',
+  security: SECURITY,
+  middleware: [needs('operate')],
+  request: { params: idParams },
+  responses: {
+    204: { description: 'It is gone. The routing stays as it left it.' },
+    ...errorAnswers('DEPLOYMENT_NOT_FOUND', 'DEPLOYMENT_ACTIVE', ...COMMON_ERRORS),
+  },
+});
+
+const events = createRoute({
+  method: 'get',
+  path: '/deployments/{id}/events',
+  tags,
+  summary: 'What happened to a deployment, newest first',
+  security: SECURITY,
+  middleware: [needs('read')],
+  request: { params: idParams, query: knownFields(pageQuery, 'parameter') },
+  responses: {
+    200: json(
+      'All events, or one page where `page` or `page_size` is given.',
+      z.union([z.object({ events: z.array(eventSchema), count: z.int() }), pageOf(eventSchema)]),
+      { events: [EVENT_EXAMPLE], count: 1 },
+    ),
+    ...errorAnswers('VALIDATION_FAILED', 'DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
+  },
+});
+
+function createDeployment(context: CreateContext) {
+  return createRoute({
+    method: 'post',
+    path: '/deployments',
+    tags,
+    summary: 'Begin a deployment',
+    security: SECURITY,
+    middleware: [needs('operate'), jsonBody],
+    request: {
+      body: body(createRequestSchema(context), {
+        queue_name: 'payment-processing',
+        tenant_id: 'acme-corp',
+        stable_version: 'v1.2.0',
+        canary_version: 'v1.3.0',
+        routing_strategy: 'split_queue',
+        sticky_routing: true,
+        auto_promotion: false,
+        max_duration: '2h',
+        min_duration: '5m',
+        metrics_window: '5m',
+        created_by: 'ops-team@acme.com',
+        profile: 'conservative',
+      }),
+    },
+    responses: {
+      201: json('It is active, at 0 % unless `initial_percentage` says otherwise.', routedDeploymentSchema, {
+        ...DEPLOYMENT_EXAMPLE,
+        current_percent: 0,
+        target_percent: 0,
+        routing: { revision: 42, proxies: 3, applied: 3 },
+      }),
+      ...errorAnswers('DEPLOYMENT_EXISTS', 'CONCURRENCY_LIMIT', ...BODY_ERRORS, ...COMMON_ERRORS),
+    },
+  });
+}
+
+export function addDeploymentRoutes(
+  app: OpenAPIHono<ControlEnv>,
+  service: DeploymentService,
+  context: CreateContext,
+): void {
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query');
+    const found = await service.list(
+      {
+        ...(query.status !== undefined && { status: query.status }),
+        ...(query.queue_name !== undefined && { queue: query.queue_name }),
+        ...(query.tenant_id !== undefined && { tenant: query.tenant_id }),
+      },
+      c.get('credential'),
+    );
+    const page = paginate(found, query);
+    if (page !== undefined) return c.json({ ...page, data: page.data.map(toDeploymentJson) }, 200);
+    return c.json({ deployments: found.map(toDeploymentJson), count: found.length }, 200);
+  });
+
+  app.openapi(createDeployment(context), async (c) => {
+    const input = c.req.valid('json');
+    const by = c.get('credential');
+    if (by.tenant !== undefined && input.tenant_id !== undefined && input.tenant_id !== by.tenant) {
+      throw forbidden(
+        `${by.name} is limited to the tenant ${by.tenant}`,
+        `is for the tenant ${by.tenant} only, got ${input.tenant_id}`,
+      );
+    }
+    const { request, config } = toDeploymentRequest(input, by, context);
+    const { deployment, routing } = await service.create(request, config, by);
+    return c.json({ ...toDeploymentJson(deployment), routing: toRoutingJson(routing) }, 201);
+  });
+
+  app.openapi(get, async (c) => {
+    const deployment = await service.get(c.req.valid('param').id, c.get('credential'));
+    const routing = toRoutingJson(await service.routing(deployment));
+    return c.json({ ...toDeploymentJson(deployment), routing }, 200);
+  });
+
+  app.openapi(remove, async (c) => {
+    await service.remove(c.req.valid('param').id, c.get('credential'));
+    return c.body(null, 204);
+  });
+
+  app.openapi(events, async (c) => {
+    const found = await service.events(c.req.valid('param').id, c.get('credential'));
+    const page = paginate(found, c.req.valid('query'));
+    if (page !== undefined) return c.json({ ...page, data: page.data.map(toEventJson) }, 200);
+    return c.json({ events: found.map(toEventJson), count: found.length }, 200);
+  });
+}

@@ -1,0 +1,68 @@
+import { z } from '@hono/zod-openapi';
+import { expecting } from '../http/problems.ts';
+
+/** Lists are complete under their own name, or, if a page is asked for, in pages. */
+
+const PAGE_SIZE_DEFAULT = 10;
+const PAGE_SIZE_MAX = 100;
+const PAGE_MAX = 1_000_000;
+
+function wholeNumber(max: number) {
+  const error = expecting(`a whole number from 1 to ${max}`);
+  return z
+    .string({ error })
+    .refine((value) => /^[1-9]\d{0,6}$/.test(value) && Number(value) <= max, { error })
+    .openapi({ type: 'integer', minimum: 1, maximum: max });
+}
+
+/** Query parameters of every list. */
+export const pageQuery = {
+  page: wholeNumber(PAGE_MAX).optional(),
+  page_size: wholeNumber(PAGE_SIZE_MAX).optional(),
+};
+
+export interface PageQuery {
+  readonly page?: string | undefined;
+  readonly page_size?: string | undefined;
+}
+
+const paginationSchema = z
+  .object({
+    page: z.int(),
+    page_size: z.int(),
+    total_pages: z.int(),
+    total_items: z.int(),
+    has_next: z.boolean(),
+    has_prev: z.boolean(),
+  })
+  .openapi('Pagination', {
+    example: { page: 1, page_size: 10, total_pages: 5, total_items: 47, has_next: true, has_prev: false },
+  });
+
+export type Pagination = z.infer<typeof paginationSchema>;
+
+export function pageOf<S extends z.ZodType>(item: S) {
+  return z.object({ data: z.array(item), pagination: paginationSchema });
+}
+
+/** @returns undefined if no page was asked for */
+export function paginate<T>(
+  items: readonly T[],
+  query: PageQuery,
+): { readonly data: readonly T[]; readonly pagination: Pagination } | undefined {
+  if (query.page === undefined && query.page_size === undefined) return undefined;
+  const page = Number(query.page ?? 1);
+  const pageSize = Number(query.page_size ?? PAGE_SIZE_DEFAULT);
+  const totalPages = Math.ceil(items.length / pageSize);
+  return {
+    data: items.slice((page - 1) * pageSize, page * pageSize),
+    pagination: {
+      page,
+      page_size: pageSize,
+      total_pages: totalPages,
+      total_items: items.length,
+      has_next: page < totalPages,
+      has_prev: page > 1 && items.length > 0,
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { Registry } from 'prom-client';
+import { addConfigRoutes } from './api/config-routes.ts';
+import { addDeploymentActionRoutes } from './api/deployment-action-routes.ts';
+import { addDeploymentRoutes } from './api/deployment-routes.ts';
+import { addOperationsRoutes } from './api/operations-routes.ts';
+import { addWorkerRoutes } from './api/worker-routes.ts';
+import { authenticate, needs } from './auth.ts';
+import { createDeploymentService } from './deployments.ts';
+import type { ControlDeps } from './deps.ts';
+import type { ControlEnv } from './env.ts';
+import { createErrorHandler } from './http/errors.ts';
+import { detailsOf, requestError } from './http/problems.ts';
+import { answerUnrouted } from './http/unrouted.ts';
+import { createControlMetrics } from './prometheus.ts';
+import { createPropagationWatch } from './propagation.ts';
+import { systemResolveHost } from './resolve-host.ts';
+import { createWorkerUrlCheck } from './worker-url.ts';
+import { createWorkerService } from './workers.ts';
+
+export const BASE_PATH = '/api/v1/canary';
+
+export type ControlApp = OpenAPIHono<ControlEnv>;
+
+/**
+ * The control plane as a value: `app.request()` answers without a socket, `startControlServer` puts it on one.
+ * @throws Error if `workerUrlAllow` holds something that is no range
+ */
+export function createControlApp(deps: ControlDeps): ControlApp {
+  const { store, clock, log } = deps;
+  const app: ControlApp = new OpenAPIHono<ControlEnv>({
+    // A request that its schema refuses leaves as one error with all of its problems.
+    defaultHook: ({ target, ...result }) => {
+      if (!result.success) {
+        throw requestError(detailsOf(result.error.issues, target === 'json' ? 'body' : target));
+      }
+    },
+  });
+  app.onError(createErrorHandler(log));
+  app.notFound((c) => answerUnrouted(app, c));
+
+  const metrics = createControlMetrics(store, log, deps.version, deps.registry ?? new Registry());
+  const deployments = createDeploymentService({
+    store,
+    clock,
+    log,
+    watch: createPropagationWatch(store, log),
+    maxActiveDeployments: deps.maxActiveDeployments,
+    propagationWaitMs: deps.propagationWaitMs,
+    onChange: (change) => metrics.count(change),
+  });
+  const workers = createWorkerService({
+    store,
+    clock,
+    log,
+    checkUrl: createWorkerUrlCheck(deps.workerUrlAllow, deps.resolveHost ?? systemResolveHost),
+  });
+
+  const authenticated = authenticate(deps.credentials);
+  if (deps.metricsPublic !== true) app.use('/metrics', authenticated, needs('read'));
+  addOperationsRoutes(app, store, metrics.registry);
+
+  const api: ControlApp = new OpenAPIHono<ControlEnv>();
+  api.use('*', authenticated);
+  addDeploymentRoutes(api, deployments, deps);
+  addDeploymentActionRoutes(api, deployments);
+  addWorkerRoutes(api, workers);
+  addConfigRoutes(api, deps.profiles);
+  app.route(BASE_PATH, api);
+  return app;
+}

@@ -1,0 +1,70 @@
+import { createMiddleware } from 'hono/factory';
+import { LanewiseError } from '../src/core/errors.ts';
+import { may, rolesThatMay, type Credential, type CredentialStore, type Permission } from './credentials.ts';
+import type { ControlEnv } from './env.ts';
+
+/** No secret is longer; hashing a stranger's megabyte would be a favour. */
+const SECRET_LENGTH_MAX = 4096;
+
+/** Finds out who asks. @throws UNAUTHORIZED */
+export function authenticate(credentials: CredentialStore) {
+  return createMiddleware<ControlEnv>(async (c, next) => {
+    const secret = secretOf(c.req.header('authorization'), c.req.header('x-api-key'));
+    const credential = secret.length <= SECRET_LENGTH_MAX ? credentials.find(secret) : undefined;
+    if (credential === undefined) {
+      throw new LanewiseError('UNAUTHORIZED', 'The token is not known', {
+        details: { authorization: 'must be Bearer <token>, or X-API-Key: <key>, with a configured token' },
+      });
+    }
+    c.set('credential', credential);
+    await next();
+  });
+}
+
+/** `Authorization: Bearer` goes before `X-API-Key`. @throws UNAUTHORIZED */
+function secretOf(authorization: string | undefined, apiKey: string | undefined): string {
+  const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? apiKey;
+  if (bearer !== undefined && bearer !== '') return bearer;
+  throw new LanewiseError('UNAUTHORIZED', 'A token is needed', {
+    details: {
+      authorization:
+        authorization === undefined
+          ? 'is required: Authorization: Bearer <token>, or X-API-Key: <key>'
+          : 'must be Bearer <token>',
+    },
+  });
+}
+
+/** @throws FORBIDDEN unless the credential's role has the permission */
+export function needs(permission: Permission) {
+  return createMiddleware<ControlEnv>(async (c, next) => {
+    const { name, role } = c.get('credential');
+    if (!may(role, permission)) {
+      throw forbidden(
+        `${name} is a ${role} and may not do this`,
+        `must be one of ${rolesThatMay(permission).join(', ')}, is ${role}`,
+      );
+    }
+    await next();
+  });
+}
+
+/** Workers serve every tenant of their queues, so one tenant's credential must not change them. */
+export const needsNoTenantScope = createMiddleware<ControlEnv>(async (c, next) => {
+  const { name, tenant } = c.get('credential');
+  if (tenant !== undefined) {
+    throw new LanewiseError('FORBIDDEN', `${name} is limited to the tenant ${tenant} and may not do this`, {
+      details: { tenant: 'workers serve every tenant; a token without a tenant is needed' },
+    });
+  }
+  await next();
+});
+
+/** Whether a deployment of `tenant` exists for this credential at all. */
+export function isVisibleTo(credential: Credential, tenant: string | undefined): boolean {
+  return credential.tenant === undefined || credential.tenant === tenant;
+}
+
+export function forbidden(message: string, role: string): LanewiseError {
+  return new LanewiseError('FORBIDDEN', message, { details: { role } });
+}

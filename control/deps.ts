@@ -1,0 +1,33 @@
+import type { Registry } from 'prom-client';
+import type { Profiles } from '../config/profiles.ts';
+import type { Clock } from '../src/core/clock.ts';
+import type { RoutingStrategy } from '../src/core/deployment.ts';
+import type { Logger } from '../src/runtime/log.ts';
+import type { Store } from '../src/runtime/store/store.ts';
+import type { CredentialStore } from './credentials.ts';
+import type { ResolveHost } from './worker-url.ts';
+
+/** What the control plane is made of; the composition root has it all. */
+export interface ControlDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly credentials: CredentialStore;
+  /** Above it: CONCURRENCY_LIMIT. */
+  readonly maxActiveDeployments: number;
+  /** How long an answer waits for the proxies to apply its change. */
+  readonly propagationWaitMs: number;
+  /** CIDRs that a worker's `url` may point to. */
+  readonly workerUrlAllow: readonly string[];
+  /** What the configuration fixes for a queue; wins over the deployment's. */
+  strategyOf(queue: string): RoutingStrategy | undefined;
+  readonly profiles: Profiles;
+  /** Of this build. */
+  readonly version: string;
+  /** Where the metrics go; a new one if left out. */
+  readonly registry?: Registry;
+  /** Serve `/metrics` to anybody. Left out: it takes a token, like everything that names queues. */
+  readonly metricsPublic?: boolean;
+  /** The system's resolver if left out. */
+  readonly resolveHost?: ResolveHost;
+}

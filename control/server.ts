@@ -1,0 +1,104 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer, getRequestListener } from '@hono/node-server';
+import type { ControlApp } from './app.ts';
+import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
+import { listen, urlOf } from '../src/runtime/listen.ts';
+
+/** The control plane on a socket. */
+export interface ControlServer {
+  readonly address: AddressInfo;
+  readonly url: string;
+  readonly port: number;
+  /** Takes no more requests, lets the running ones end, and breaks off what is left after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface ControlServerOptions {
+  readonly app: Pick<ControlApp, 'fetch'>;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+const VARIABLES = 'LANEWISE_CONTROL_HOST and LANEWISE_CONTROL_PORT';
+
+/** A whole request; no documented one takes more than a moment to send. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** @throws ListenError */
+export async function startControlServer({ app, host, port }: ControlServerOptions): Promise<ControlServer> {
+  const server = createControlServer(app);
+  const address = await listen(server, { host, port, variables: VARIABLES });
+  let closing: Promise<void> | undefined;
+  return {
+    address,
+    url: urlOf(address),
+    port: address.port,
+    close: (graceMs) => (closing ??= closeServer(server, graceMs)),
+  };
+}
+
+function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
+  const listener = getRequestListener(app.fetch, {
+    // The data plane may live in this process; its Request and Response stay Node's own.
+    overrideGlobalObjects: false,
+    errorHandler: () =>
+      Response.json(new LanewiseError('VALIDATION_FAILED', BAD_REQUEST).body, { status: 400 }),
+  });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS },
+    createServer: ((options: Parameters<typeof createServer>[0]) =>
+      createServer(
+        options ?? {},
+        (request, response) => void listener(request, response),
+      )) as typeof createServer,
+  }) as Server;
+  server.on('clientError', answerClientError);
+  return server;
+}
+
+const BAD_REQUEST = 'The request is not valid HTTP';
+
+interface RawSocket {
+  readonly writable: boolean;
+  end(text: string): void;
+  destroy(): void;
+}
+
+/** What is not even HTTP has no handler; it gets the documented body all the same. */
+function answerClientError(error: NodeJS.ErrnoException, socket: RawSocket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message]: readonly [string, ErrorCode, string] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [
+          '431 Request Header Fields Too Large',
+          'PAYLOAD_TOO_LARGE',
+          'The request headers are larger than 16 KiB',
+        ]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'VALIDATION_FAILED', 'The request took too long to arrive']
+        : ['400 Bad Request', 'VALIDATION_FAILED', BAD_REQUEST];
+  const text = JSON.stringify(new LanewiseError(code, message).body);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+  );
+}
+
+async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // Connections that are kept alive would hold the server open after their last answer.
+  server.prependListener('request', (_request, response: ServerResponse) => {
+    response.setHeader('Connection', 'close');
+    response.once('close', () => setImmediate(() => server.closeIdleConnections()));
+  });
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  server.close(() => resolve());
+  await promise;
+  clearTimeout(timer);
+}
