@@ -1,0 +1,145 @@
+import type { ConnectionOptions } from 'node:tls';
+import { LanewiseError } from '../../../core/errors.ts';
+import type { Logger } from '../../log.ts';
+import type { Subscription } from '../store.ts';
+import { CALL_TIMEOUT_MS, createCommandClient, type CommandClient } from './clients.ts';
+import { toStoreError } from './errors.ts';
+import type { ScriptName } from './scripts.ts';
+import { createSubscription, type ChannelListener } from './subscriber.ts';
+import { maskRedisUrl, parseRedisUrl, type RedisAddress } from './url.ts';
+
+export interface RedisConnectionOptions {
+  readonly url: string;
+  readonly log: Logger;
+  /** Certificates for `rediss` URLs, over those that Node trusts. */
+  readonly tls?: ConnectionOptions;
+}
+
+/** Calls that are answered within two seconds or reject with STORE_UNAVAILABLE, whatever Redis does. */
+export interface RedisConnection {
+  readonly db: number;
+  run(script: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  call(command: string, ...args: readonly string[]): Promise<unknown>;
+  subscribe(channel: string, listener: ChannelListener): Subscription;
+  close(): Promise<void>;
+}
+
+type Scripted = Record<ScriptName, (...args: readonly string[]) => Promise<unknown>>;
+
+/** Connects in the background, for ever. @throws Error if the URL is not one. */
+export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): RedisConnection {
+  const target = parseRedisUrl(url);
+  const redis = maskRedisUrl(url);
+  const client = createCommandClient(target, tls);
+  const subscriptions = new Set<Subscription>();
+  const state = followState(client, redis, log);
+  let closed = false;
+
+  const answer = async (send: () => Promise<unknown>): Promise<unknown> => {
+    if (closed) throw new LanewiseError('STORE_UNAVAILABLE', 'the store is closed');
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(state.lateness()), CALL_TIMEOUT_MS);
+    const call = state.whenReady().then(send);
+    // Whichever loses the race may reject later on.
+    call.catch(() => undefined);
+    try {
+      return await Promise.race([call, late]);
+    } catch (error) {
+      throw toStoreError(error, redis);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  return {
+    db: target.kind === 'cluster' ? 0 : target.db,
+    run: (script, keys, args) => answer(() => (client as unknown as Scripted)[script](...keys, ...args)),
+    call: (command, ...args) => answer(() => client.call(command, ...args)),
+    subscribe(channel, listener) {
+      const inner = createSubscription({
+        target,
+        redis,
+        nodes: () => nodesOf(client),
+        channel,
+        listener,
+        log: log.child({ redis, channel }),
+        ...(tls !== undefined && { tls }),
+      });
+      const subscription: Subscription = {
+        async close() {
+          subscriptions.delete(subscription);
+          await inner.close();
+        },
+      };
+      subscriptions.add(subscription);
+      return subscription;
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      state.stop();
+      client.disconnect();
+      await Promise.all([...subscriptions].map((s) => s.close()));
+    },
+  };
+}
+
+interface ConnectionState {
+  /** Resolves once commands can be sent; rejects when the attempt to connect that is under way, or the next, fails. */
+  whenReady(): Promise<void>;
+  /** What to say of a call that has waited too long. */
+  lateness(): Error;
+  stop(): void;
+}
+
+function followState(client: CommandClient, redis: string, log: Logger): ConnectionState {
+  let attempt = Promise.withResolvers<void>();
+  let lastError: unknown;
+  let up: boolean | undefined;
+  let stopped = false;
+  const note = (error: unknown): void => {
+    lastError = error;
+  };
+  // Also keeps ioredis from printing errors by itself.
+  client.on('error', note);
+  client.on('node error', note);
+  client.on('ready', () => {
+    lastError = undefined;
+    attempt.resolve();
+    if (up !== true && !stopped) log.info({ redis }, 'Redis is connected');
+    up = true;
+  });
+  client.on('close', () => {
+    const failed = attempt;
+    attempt = Promise.withResolvers<void>();
+    failed.promise.catch(() => undefined);
+    failed.reject(lastError ?? new Error('the connection was closed'));
+    if (up !== false && !stopped)
+      log.warn({ redis, reason: reasonOf(lastError, redis) }, 'Redis is not connected');
+    up = false;
+  });
+  return {
+    whenReady: async () => {
+      if (client.status !== 'ready') await attempt.promise;
+    },
+    lateness: () => {
+      const error = new Error(`no answer within ${CALL_TIMEOUT_MS} ms`);
+      return lastError instanceof Error ? lastError : error;
+    },
+    stop() {
+      stopped = true;
+    },
+  };
+}
+
+function reasonOf(error: unknown, redis: string): string {
+  return error === undefined ? 'the connection was closed' : toStoreError(error, redis).message;
+}
+
+/** The nodes that a Cluster is known to have by now. */
+function nodesOf(client: CommandClient): readonly RedisAddress[] {
+  if (!('nodes' in client)) return [];
+  return client.nodes('master').flatMap(({ options: { host, port } }) => {
+    return host === undefined || port === undefined ? [] : [{ host, port }];
+  });
+}

@@ -1,0 +1,116 @@
+import { v7 as uuid } from 'uuid';
+import { isEnded } from '../../../core/deployment-states.ts';
+import type { Deployment } from '../../../core/deployment.ts';
+import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
+import { damaged, deploymentRecord, eventRecord, routeRecord } from '../records.ts';
+import type { DeploymentStore } from '../store.ts';
+import type { RedisConnection } from './connection.ts';
+import { channelsOf, eventsKey, KEYS } from './keys.ts';
+import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './replies.ts';
+
+const { epoch, server, revision, routes, deployments, order, sequence, open } = KEYS;
+
+export function createDeployments(connection: RedisConnection): DeploymentStore {
+  const channel = channelsOf(connection.db).routes;
+  return {
+    async createDeployment({ deployment, route, basedOnRevision, events, openMax }) {
+      const reply = await connection.run(
+        'createDeployment',
+        [epoch, server, revision, routes, deployments, order, sequence, open, eventsKey(deployment.id)],
+        [
+          uuid(),
+          channel,
+          deployment.id,
+          ...fieldsOf(deployment),
+          routeRecord.encode(route),
+          String(basedOnRevision),
+          String(openMax),
+          ...events.map((event) => eventRecord.encode(event)),
+        ],
+      );
+      const [kind, detail = ''] = textsOf(reply, 'result');
+      switch (kind) {
+        case 'exists':
+          return { kind, deploymentId: detail };
+        case 'limit':
+          return { kind, open: countOf(detail, 'number of open deployments') };
+        default:
+          return saveResultOf(reply);
+      }
+    },
+
+    async saveDeployment({ deployment, expectedVersion, route, events }) {
+      const reply = await connection.run(
+        'saveDeployment',
+        [epoch, server, revision, routes, deployments, open, eventsKey(deployment.id)],
+        [
+          uuid(),
+          channel,
+          deployment.id,
+          String(expectedVersion),
+          ...fieldsOf(deployment),
+          route === undefined ? '' : routeRecord.encode(route),
+          isEnded(deployment.status) ? '1' : '0',
+          ...events.map((event) => eventRecord.encode(event)),
+        ],
+      );
+      return saveResultOf(reply);
+    },
+
+    async deleteDeployment(id, expectedVersion) {
+      const keys = [epoch, server, revision, routes, deployments, order, open, eventsKey(id)];
+      return saveResultOf(
+        await connection.run('deleteDeployment', keys, [uuid(), channel, id, String(expectedVersion)]),
+      );
+    },
+
+    async getDeployment(id) {
+      const record = await connection.call('HGET', deployments, id);
+      return record === null ? undefined : decodeDeployment(id, textOf(record, `deployment ${id}`));
+    },
+
+    async listDeployments({ status, queue, tenant } = {}) {
+      const openOnly = status !== undefined && !isEnded(status);
+      const reply = await connection.run(
+        'listDeployments',
+        [deployments, order, open],
+        [status ?? '', queue ?? '', tenant ?? '', openOnly ? '1' : '0'],
+      );
+      return pairsOf(reply, 'list of deployments').map(([id, record]) => decodeDeployment(id, record));
+    },
+
+    async listEvents(deploymentId) {
+      const name = `event of ${deploymentId}`;
+      const reply = await connection.call('LRANGE', eventsKey(deploymentId), '0', '-1');
+      return textsOf(reply, name).map((json) => eventRecord.decode(json, name));
+    },
+
+    async getRoute(queue, tenant) {
+      const scope = scopeKey(queue, tenant);
+      const record = await connection.call('HGET', routes, scope);
+      return record === null ? undefined : decodeRoute(scope, textOf(record, `route ${scope}`));
+    },
+  };
+}
+
+function fieldsOf(deployment: Deployment): readonly string[] {
+  return [
+    String(deployment.version),
+    deployment.status,
+    scopeKey(deployment.queue, deployment.tenant),
+    deploymentRecord.encode(deployment),
+  ];
+}
+
+function decodeDeployment(id: string, record: string): Deployment {
+  const name = `deployment ${id}`;
+  return deploymentRecord.decode(jsonAfter(3, record, name), name);
+}
+
+/** A route is stored as it was written; the placeholders in it stand for the revision in front. */
+export function decodeRoute(scope: string, record: string): Route {
+  const name = `route ${scope}`;
+  const [, digits] = /^(\d+) /.exec(record) ?? [];
+  if (digits === undefined) throw damaged(name, 'no revision');
+  return stampRoute(routeRecord.decode(jsonAfter(1, record, name), name), countOf(digits, name));
+}

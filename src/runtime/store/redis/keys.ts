@@ -1,0 +1,42 @@
+/**
+ * Every key of the control plane's state carries one hash tag: on a Cluster they share a slot, which is what lets one
+ * script change several of them in one step.
+ */
+const PREFIX = '{lanewise}:';
+
+export const KEYS = {
+  /** String: a UUID. */
+  epoch: `${PREFIX}epoch`,
+  /** String: run id of the server that the epoch was last used on. */
+  server: `${PREFIX}server`,
+  /** String: a number. */
+  revision: `${PREFIX}revision`,
+  /** Hash: id → `<version> <status> <scope> <json>`. */
+  deployments: `${PREFIX}deployments`,
+  /** Sorted set: id by sequence, the order of creation. */
+  order: `${PREFIX}deployments:order`,
+  /** String: the last sequence. */
+  sequence: `${PREFIX}deployments:sequence`,
+  /** Hash: scope → id of the deployment that has not ended. */
+  open: `${PREFIX}deployments:open`,
+  /** Hash: scope → `<revision> <json>`. */
+  routes: `${PREFIX}routes`,
+  /** Hash: id → `<version> <json>`. */
+  workers: `${PREFIX}workers`,
+  /** Hash: id → JSON of the routing part, to be compared as a string. */
+  routing: `${PREFIX}workers:routing`,
+  /** Sorted set: proxy id by end of lease, milliseconds of the server's clock. */
+  leases: `${PREFIX}reports:leases`,
+  /** Hash: proxy id → `<epoch> <revision>`. */
+  reports: `${PREFIX}reports`,
+} as const;
+
+/** List: JSON, newest first. */
+export function eventsKey(deploymentId: string): string {
+  return `${PREFIX}events:${deploymentId}`;
+}
+
+/** Channels are shared by all databases of a server, keys are not; hence the number. */
+export function channelsOf(db: number): { readonly routes: string; readonly reports: string } {
+  return { routes: `${PREFIX}${db}:routes`, reports: `${PREFIX}${db}:reports` };
+}

@@ -1,0 +1,30 @@
+import type { Clock } from '../../../core/clock.ts';
+import type { Store } from '../store.ts';
+import { openRedisConnection, type RedisConnectionOptions } from './connection.ts';
+import { createDeployments } from './deployments.ts';
+import { createRoutes } from './routes.ts';
+import { createWorkers } from './workers.ts';
+
+export interface RedisStoreOptions extends RedisConnectionOptions {
+  /** Taken for symmetry with the embedded store: leases run by the server's clock. */
+  readonly clock: Clock;
+}
+
+/**
+ * The store that many processes share. Returns at once and connects in the background, so that a process can start
+ * while Redis is away.
+ * @throws Error for the operator if the URL is not one.
+ */
+export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
+  const connection = openRedisConnection({ ...options, log });
+  return {
+    kind: 'redis',
+    ...createDeployments(connection),
+    ...createWorkers(connection),
+    ...createRoutes(connection, log),
+    async ping() {
+      await connection.call('PING');
+    },
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,206 @@
+/**
+ * Every change is one script: compare, write, raise the revision, publish. JSON passes through as text.
+ *
+ * The prelude takes the first three keys (epoch, server, revision) and the first two arguments (a UUID, the channel).
+ * It starts a new epoch wherever revisions could be mistaken for others: the store is empty or has lost its counter, or
+ * another server answers (a restart, a fail-over), which may have lost the latest writes and so would count them anew.
+ */
+const PRELUDE = `
+local function lanewise_epoch(routes)
+  local ok, info = pcall(redis.call, 'INFO', 'server')
+  local server = ok and type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
+  local epoch = redis.call('GET', KEYS[1])
+  local counted = redis.call('EXISTS', KEYS[3]) == 1
+  if epoch and counted and redis.call('GET', KEYS[2]) == server then return epoch end
+  redis.call('SET', KEYS[1], ARGV[1])
+  redis.call('SET', KEYS[2], server)
+  if not counted then
+    local latest = 0
+    for _, record in ipairs(redis.call('HVALS', routes)) do
+      latest = math.max(latest, tonumber(string.match(record, '^%d+')) or 0)
+    end
+    redis.call('SET', KEYS[3], string.format('%.0f', latest))
+  end
+  return ARGV[1]
+end
+
+local function head_of(record)
+  return record and string.match(record, '^(%S+)') or '0'
+end
+
+local function move(epoch, change)
+  local revision = string.format('%.0f', redis.call('INCR', KEYS[3]))
+  return revision, function()
+    redis.call('PUBLISH', ARGV[2], epoch .. ' ' .. revision .. ' ' .. change)
+  end
+end
+`;
+
+interface ScriptDefinition {
+  readonly lua: string;
+  readonly numberOfKeys: number;
+}
+
+/** KEYS: epoch, server, revision, routes, deployments, order, sequence, open, events. */
+const createDeployment = `${PRELUDE}
+local epoch = lanewise_epoch(KEYS[4])
+local id, version, status, scope, json, route, based_on, open_max =
+  ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local taken = redis.call('HGET', KEYS[8], scope)
+if not taken and redis.call('HEXISTS', KEYS[5], id) == 1 then taken = id end
+if taken then return {'exists', taken} end
+local open = redis.call('HLEN', KEYS[8])
+if open >= open_max then return {'limit', tostring(open)} end
+if head_of(redis.call('HGET', KEYS[4], scope)) ~= based_on then return {'stale', ''} end
+local revision, publish = move(epoch, 'route ' .. route)
+redis.call('HSET', KEYS[5], id, version .. ' ' .. status .. ' ' .. scope .. ' ' .. json)
+redis.call('ZADD', KEYS[6], redis.call('INCR', KEYS[7]), id)
+redis.call('HSET', KEYS[8], scope, id)
+redis.call('HSET', KEYS[4], scope, revision .. ' ' .. route)
+for i = 11, #ARGV do redis.call('LPUSH', KEYS[9], ARGV[i]) end
+publish()
+return {'saved', revision}
+`;
+
+/** KEYS: epoch, server, revision, routes, deployments, open, events. An empty route moves nothing. */
+const saveDeployment = `${PRELUDE}
+local epoch = lanewise_epoch(KEYS[4])
+local id, expected, version, status, scope, json, route, ended =
+  ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local stored = redis.call('HGET', KEYS[5], id)
+if not stored or head_of(stored) ~= expected then return {'stale', ''} end
+redis.call('HSET', KEYS[5], id, version .. ' ' .. status .. ' ' .. scope .. ' ' .. json)
+if ended == '1' and redis.call('HGET', KEYS[6], scope) == id then redis.call('HDEL', KEYS[6], scope) end
+for i = 11, #ARGV do redis.call('LPUSH', KEYS[7], ARGV[i]) end
+if route == '' then return {'saved', redis.call('GET', KEYS[3])} end
+local revision, publish = move(epoch, 'route ' .. route)
+redis.call('HSET', KEYS[4], scope, revision .. ' ' .. route)
+publish()
+return {'saved', revision}
+`;
+
+/** KEYS: epoch, server, revision, routes, deployments, order, open, events. */
+const deleteDeployment = `${PRELUDE}
+lanewise_epoch(KEYS[4])
+local id, expected = ARGV[3], ARGV[4]
+local stored = redis.call('HGET', KEYS[5], id)
+if not stored or head_of(stored) ~= expected then return {'stale', ''} end
+redis.call('HDEL', KEYS[5], id)
+redis.call('ZREM', KEYS[6], id)
+local scope = string.match(stored, '^%S+ %S+ (%S+) ')
+if scope and redis.call('HGET', KEYS[7], scope) == id then redis.call('HDEL', KEYS[7], scope) end
+redis.call('DEL', KEYS[8])
+return {'saved', redis.call('GET', KEYS[3])}
+`;
+
+/**
+ * KEYS: deployments, order, open. ARGV: status, queue, tenant (each empty: any), whether only open ones can match; then
+ * the ended ones, which pile up, are not even looked at. Returns id, record, id, record…, newest first.
+ */
+const listDeployments = `
+local status, queue, tenant = ARGV[1], ARGV[2], ARGV[3]
+local ids
+if ARGV[4] == '1' then
+  local sequences = {}
+  ids = redis.call('HVALS', KEYS[3])
+  for _, id in ipairs(ids) do sequences[id] = tonumber(redis.call('ZSCORE', KEYS[2], id) or '0') end
+  table.sort(ids, function(a, b) return sequences[a] > sequences[b] end)
+else
+  ids = redis.call('ZREVRANGE', KEYS[2], 0, -1)
+end
+local found = {}
+for _, id in ipairs(ids) do
+  local record = redis.call('HGET', KEYS[1], id)
+  if record then
+    local of_status, of_queue, of_tenant = string.match(record, '^%S+ (%S+) ([^ |]+)|?(%S*) ')
+    if (status == '' or status == of_status) and (queue == '' or queue == of_queue)
+      and (tenant == '' or tenant == of_tenant) then
+      found[#found + 1] = id
+      found[#found + 1] = record
+    end
+  end
+end
+return found
+`;
+
+/** KEYS: epoch, server, revision, routes, workers, routing. */
+const saveWorker = `${PRELUDE}
+local epoch = lanewise_epoch(KEYS[4])
+local id, expected, version, json, routing = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+if head_of(redis.call('HGET', KEYS[5], id)) ~= expected then return {'stale', ''} end
+redis.call('HSET', KEYS[5], id, version .. ' ' .. json)
+if redis.call('HGET', KEYS[6], id) == routing then return {'saved', redis.call('GET', KEYS[3])} end
+local revision, publish = move(epoch, 'worker ' .. routing)
+redis.call('HSET', KEYS[6], id, routing)
+publish()
+return {'saved', revision}
+`;
+
+/** KEYS: epoch, server, revision, routes, workers, routing. */
+const removeWorker = `${PRELUDE}
+local epoch = lanewise_epoch(KEYS[4])
+local id, expected, change = ARGV[3], ARGV[4], ARGV[5]
+local stored = redis.call('HGET', KEYS[5], id)
+if not stored or head_of(stored) ~= expected then return {'stale', ''} end
+local revision, publish = move(epoch, change)
+redis.call('HDEL', KEYS[5], id)
+redis.call('HDEL', KEYS[6], id)
+publish()
+return {'saved', revision}
+`;
+
+/** KEYS: epoch, server, revision, routes. */
+const readHead = `${PRELUDE}
+return {lanewise_epoch(KEYS[4]), redis.call('GET', KEYS[3])}
+`;
+
+/** KEYS: epoch, server, revision, routes, routing. */
+const readSnapshot = `${PRELUDE}
+local epoch = lanewise_epoch(KEYS[4])
+return {epoch, redis.call('GET', KEYS[3]), redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5])}
+`;
+
+/** Leases run by the server's clock, the only one that all proxies share. KEYS: leases, reports. */
+const LEASES = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
+for _, proxy in ipairs(expired) do
+  redis.call('ZREM', KEYS[1], proxy)
+  redis.call('HDEL', KEYS[2], proxy)
+end
+`;
+
+const reportApplied = `${LEASES}
+local channel, proxy, report, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+redis.call('ZADD', KEYS[1], string.format('%.0f', now + lease), proxy)
+redis.call('HSET', KEYS[2], proxy, report)
+redis.call('PUBLISH', channel, proxy)
+return 'OK'
+`;
+
+const withdrawReport = `${LEASES}
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return 'OK'
+`;
+
+const listReports = `${LEASES}
+return redis.call('HGETALL', KEYS[2])
+`;
+
+export const SCRIPTS = {
+  createDeployment: { lua: createDeployment, numberOfKeys: 9 },
+  saveDeployment: { lua: saveDeployment, numberOfKeys: 7 },
+  deleteDeployment: { lua: deleteDeployment, numberOfKeys: 8 },
+  listDeployments: { lua: listDeployments, numberOfKeys: 3 },
+  saveWorker: { lua: saveWorker, numberOfKeys: 6 },
+  removeWorker: { lua: removeWorker, numberOfKeys: 6 },
+  readHead: { lua: readHead, numberOfKeys: 4 },
+  readSnapshot: { lua: readSnapshot, numberOfKeys: 5 },
+  reportApplied: { lua: reportApplied, numberOfKeys: 2 },
+  withdrawReport: { lua: withdrawReport, numberOfKeys: 2 },
+  listReports: { lua: listReports, numberOfKeys: 2 },
+} as const satisfies Record<string, ScriptDefinition>;
+
+export type ScriptName = keyof typeof SCRIPTS;
