@@ -1,0 +1,198 @@
+import { describe, expect, test } from 'vitest';
+import { chooseLane, decide, placeInLane, type CompiledRoute } from '../../src/core/decide.ts';
+import { laneSeed, laneThreshold, type Lane } from '../../src/core/lane.ts';
+import { BOUNDED_LOAD_DEFAULT } from '../../src/core/pool.ts';
+import {
+  KEY_SHAPES,
+  keysOf,
+  poolOf,
+  randomOf,
+  setInFlight,
+  workerOf,
+  type TestEndpoint,
+} from './fixtures.ts';
+
+type TestRoute = CompiledRoute<TestEndpoint>;
+
+function pair(name: string): TestRoute['canary'] {
+  return poolOf(workerOf(`${name}-1`), workerOf(`${name}-2`));
+}
+
+/** Two canary, two stable and two reserve workers, named after their lanes. */
+function routeOf(percentage: number, over: Partial<TestRoute> = {}): TestRoute {
+  return {
+    queue: 'q',
+    tenant: undefined,
+    strategy: 'hash_ring',
+    percentage,
+    sticky: true,
+    seed: laneSeed('canary_1'),
+    threshold: laneThreshold(percentage),
+    fallsBack: true,
+    deploymentId: 'canary_1',
+    boundedLoad: BOUNDED_LOAD_DEFAULT,
+    canary: pair('canary'),
+    stable: pair('stable'),
+    reserve: pair('reserve'),
+    ...over,
+  };
+}
+
+function close(...pools: readonly TestRoute['canary'][]): void {
+  for (const endpoint of pools.flatMap((pool) => pool.endpoints)) endpoint.usable = false;
+}
+
+function noRandom(): number {
+  throw new Error('a sticky decision uses no randomness');
+}
+
+const KEYS = keysOf(KEY_SHAPES['user-<n>']!, 1000);
+
+/** What became of every key: where it went and whether that counted as a fallback. */
+function whereTo(route: TestRoute, lane?: Lane, random: () => number = noRandom): Set<string> {
+  return new Set(
+    KEYS.map((key) => {
+      const placement = decide(route, key, lane, random);
+      if (placement === undefined) return 'nowhere';
+      const name = placement.endpoint.worker.id.slice(0, -2);
+      return `${name} as ${placement.lane}${placement.fallback ? ', fallback' : ''}`;
+    }),
+  );
+}
+
+describe('the lane of a job', () => {
+  test('is that of its key, while routing is sticky', () => {
+    const route = routeOf(25);
+    const lanes = KEYS.map((key) => chooseLane(route, key, noRandom));
+    expect(KEYS.map((key) => chooseLane(route, key, noRandom))).toEqual(lanes);
+    expect(lanes.filter((lane) => lane === 'canary').length).toBeGreaterThan(200);
+    expect(lanes.filter((lane) => lane === 'canary').length).toBeLessThan(300);
+  });
+
+  test('is drawn afresh for every dispatch without sticky routing', () => {
+    const route = routeOf(25, { sticky: false });
+    const random = randomOf(11);
+    const lanes = KEYS.map(() => chooseLane(route, 'always the same key', random));
+    expect(lanes.filter((lane) => lane === 'canary').length).toBeGreaterThan(200);
+    expect(lanes.filter((lane) => lane === 'canary').length).toBeLessThan(300);
+  });
+
+  test('is stable for all at 0 % and canary for all at 100 %, sticky or not', () => {
+    for (const sticky of [true, false]) {
+      const random = randomOf(1);
+      expect(whereTo(routeOf(0, { sticky }), undefined, random)).toEqual(new Set(['stable as stable']));
+      expect(whereTo(routeOf(100, { sticky }), undefined, random)).toEqual(new Set(['canary as canary']));
+    }
+  });
+
+  test('an override decides, whatever the percentage', () => {
+    expect(whereTo(routeOf(0), 'canary')).toEqual(new Set(['canary as canary']));
+    expect(whereTo(routeOf(100), 'stable')).toEqual(new Set(['stable as stable']));
+  });
+});
+
+describe('nobody home', () => {
+  test('a job whose canary workers are out goes to stable and counts as a fallback', () => {
+    const route = routeOf(50);
+    close(route.canary);
+    expect(whereTo(route)).toEqual(new Set(['stable as stable', 'stable as stable, fallback']));
+    const fallbacks = KEYS.filter((key) => decide(route, key, undefined, noRandom)!.fallback);
+    expect(fallbacks).toEqual(KEYS.filter((key) => chooseLane(route, key, noRandom) === 'canary'));
+  });
+
+  test('a lane without workers is a lane whose workers are out', () => {
+    expect(whereTo(routeOf(100, { canary: poolOf() }))).toEqual(new Set(['stable as stable, fallback']));
+  });
+
+  test('with fallback none, it goes nowhere', () => {
+    const route = routeOf(50, { fallsBack: false });
+    close(route.canary);
+    expect(whereTo(route)).toEqual(new Set(['stable as stable', 'nowhere']));
+    expect(whereTo(route, 'canary')).toEqual(new Set(['nowhere']));
+  });
+
+  test('a stable job never goes to canary', () => {
+    const route = routeOf(50);
+    close(route.stable, route.reserve);
+    expect(whereTo(route)).toEqual(new Set(['canary as canary', 'nowhere']));
+    expect(whereTo(route, 'stable')).toEqual(new Set(['nowhere']));
+  });
+
+  test('workers of superseded versions are the last resort of the stable lane, and count as a fallback', () => {
+    const route = routeOf(50);
+    close(route.stable);
+    expect(whereTo(route)).toEqual(new Set(['canary as canary', 'reserve as stable, fallback']));
+    close(route.canary);
+    expect(whereTo(route)).toEqual(new Set(['reserve as stable, fallback']));
+    close(route.reserve);
+    expect(whereTo(route)).toEqual(new Set(['nowhere']));
+  });
+
+  test('superseded versions serve nothing while one stable worker lives', () => {
+    const route = routeOf(0);
+    route.stable.endpoints[0]!.usable = false;
+    setInFlight(route.stable, 1, 100_000);
+    expect(whereTo(route)).toEqual(new Set(['stable as stable']));
+  });
+});
+
+describe('the worker of a job', () => {
+  test('is the one its key names, while routing is sticky', () => {
+    const route = routeOf(50);
+    const workers = KEYS.map((key) => decide(route, key, undefined, noRandom)!.endpoint.worker.id);
+    expect(KEYS.map((key) => decide(route, key, undefined, noRandom)!.endpoint.worker.id)).toEqual(workers);
+    expect(new Set(workers)).toEqual(new Set(['canary-1', 'canary-2', 'stable-1', 'stable-2']));
+  });
+
+  test('is the less loaded of two without sticky routing', () => {
+    const route = routeOf(0, { sticky: false });
+    setInFlight(route.stable, 0, 1);
+    const workers = KEYS.map((key) => decide(route, key, undefined, randomOf(2))!.endpoint.worker.id);
+    expect(new Set(workers)).toEqual(new Set(['stable-2']));
+  });
+
+  test('is another one after its connection failed, then one of the lane to fall back on, then none', () => {
+    const route = routeOf(100);
+    const tried: TestEndpoint[] = [];
+    const visited: string[] = [];
+    for (;;) {
+      const placement = placeInLane(route, 'canary', 'key', noRandom, tried);
+      if (placement === undefined) break;
+      tried.push(placement.endpoint);
+      visited.push(`${placement.endpoint.worker.id.slice(0, -2)} ${placement.fallback}`);
+    }
+    expect(visited).toEqual([
+      'canary false',
+      'canary false',
+      'stable true',
+      'stable true',
+      'reserve true',
+      'reserve true',
+    ]);
+    expect(new Set(tried).size).toBe(6);
+  });
+
+  test('comes with the pool whose load it raises, and with whether the key spilled', () => {
+    const route = routeOf(0);
+    const first = decide(route, 'hot', undefined, noRandom)!;
+    expect(first).toMatchObject({ pool: route.stable, spilled: false });
+    expect(first.pool.endpoints[first.member]).toBe(first.endpoint);
+    setInFlight(route.stable, first.member, 1000);
+    const next = decide(route, 'hot', undefined, noRandom)!;
+    expect(next).toMatchObject({
+      pool: route.stable,
+      member: 1 - first.member,
+      spilled: true,
+      fallback: false,
+    });
+  });
+
+  test('is of the lane by a hash of its own: canary keys at 10 % reach every worker', () => {
+    const ten = poolOf(...Array.from({ length: 10 }, (_, i) => workerOf(`canary-${i}`)));
+    const route = routeOf(10, { canary: ten });
+    const reached = KEYS.map((key) => decide(route, key, undefined, noRandom)!)
+      .filter(({ lane }) => lane === 'canary')
+      .map(({ member }) => member);
+    expect(new Set(reached).size).toBe(10);
+  });
+});
