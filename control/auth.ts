@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import { LanewiseError } from '../src/core/errors.ts';
+import { LanewiseError, type ErrorDetails } from '../src/core/errors.ts';
 import { may, rolesThatMay, type Credential, type CredentialStore, type Permission } from './credentials.ts';
 import type { ControlEnv } from './env.ts';
 
@@ -40,10 +40,10 @@ export function needs(permission: Permission) {
   return createMiddleware<ControlEnv>(async (c, next) => {
     const { name, role } = c.get('credential');
     if (!may(role, permission)) {
-      throw forbidden(
-        `${name} is a ${role} and may not do this`,
-        `must be one of ${rolesThatMay(permission).join(', ')}, is ${role}`,
-      );
+      const roles = rolesThatMay(permission).join(', ');
+      throw forbidden(`${name} is a ${role} and may not do this`, {
+        role: `must be one of ${roles}, is ${role}`,
+      });
     }
     await next();
   });
@@ -53,18 +53,27 @@ export function needs(permission: Permission) {
 export const needsNoTenantScope = createMiddleware<ControlEnv>(async (c, next) => {
   const { name, tenant } = c.get('credential');
   if (tenant !== undefined) {
-    throw new LanewiseError('FORBIDDEN', `${name} is limited to the tenant ${tenant} and may not do this`, {
-      details: { tenant: 'workers serve every tenant; a token without a tenant is needed' },
+    throw forbidden(`${name} is limited to the tenant ${tenant} and may not do this`, {
+      tenant: 'workers serve every tenant; a token without a tenant is needed',
     });
   }
   await next();
 });
+
+/** The tenant that a deployment of this credential is for. @throws FORBIDDEN if it is another's */
+export function tenantFor(credential: Credential, wanted: string | undefined): string | undefined {
+  const { name, tenant } = credential;
+  if (tenant === undefined || wanted === undefined || wanted === tenant) return wanted ?? tenant;
+  throw forbidden(`${name} is limited to the tenant ${tenant}`, {
+    tenant_id: `must be ${tenant} or left out, got ${wanted}`,
+  });
+}
 
 /** Whether a deployment of `tenant` exists for this credential at all. */
 export function isVisibleTo(credential: Credential, tenant: string | undefined): boolean {
   return credential.tenant === undefined || credential.tenant === tenant;
 }
 
-export function forbidden(message: string, role: string): LanewiseError {
-  return new LanewiseError('FORBIDDEN', message, { details: { role } });
+function forbidden(message: string, details: ErrorDetails): LanewiseError {
+  return new LanewiseError('FORBIDDEN', message, { details });
 }

@@ -17,7 +17,7 @@ const PERMISSIONS = {
 } as const satisfies Readonly<Record<string, readonly Permission[]>>;
 
 export type Role = keyof typeof PERMISSIONS;
-export const ROLES = Object.keys(PERMISSIONS) as readonly Role[];
+const ROLES = Object.keys(PERMISSIONS) as readonly Role[];
 
 export interface Credential {
   readonly name: string;

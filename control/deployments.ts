@@ -30,7 +30,7 @@ export interface DeploymentService {
   events(id: string, by: Credential): Promise<readonly DeploymentEvent[]>;
 }
 
-export interface Changed {
+interface Changed {
   readonly deployment: Deployment;
   readonly routing: Propagation;
 }

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { ControlApp } from './app.ts';
@@ -49,12 +49,14 @@ function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
   const server = createAdaptorServer({
     fetch: app.fetch,
     overrideGlobalObjects: false,
-    serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS },
-    createServer: ((options: Parameters<typeof createServer>[0]) =>
-      createServer(
-        options ?? {},
-        (request, response) => void listener(request, response),
-      )) as typeof createServer,
+    // Without a Host our own answer is given, not Node's empty one.
+    serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS, requireHostHeader: false },
+    createServer: ((options: ServerOptions) =>
+      createServer(options, (request, response) => {
+        // The health checks of older load balancers.
+        if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';
+        void listener(request, response);
+      })) as typeof createServer,
   }) as Server;
   server.on('clientError', answerClientError);
   return server;

@@ -22,7 +22,7 @@ export interface WorkerService {
   list(filter: WorkerFilter): Promise<readonly Worker[]>;
 }
 
-export interface WorkerFilter {
+interface WorkerFilter {
   readonly lane?: Lane;
   readonly queue?: string;
   readonly status?: WorkerStatus;

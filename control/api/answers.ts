@@ -3,7 +3,7 @@ import { ERROR_STATUS, type ErrorCode } from '../../src/core/errors.ts';
 
 /** The parts of a route's description that all routes share. */
 
-export const errorSchema = z
+const errorSchema = z
   .object({
     error: z.string().openapi({ description: 'What went wrong, for people.' }),
     code: z.enum(Object.keys(ERROR_STATUS) as [ErrorCode, ...ErrorCode[]]),

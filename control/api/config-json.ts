@@ -8,7 +8,7 @@ import type { Profile } from '../../config/profiles.ts';
 
 const durationText = z.string().openapi({ example: '5m0s', description: "Go's canonical form." });
 
-export const thresholdsSchema = z
+const thresholdsSchema = z
   .object({
     max_error_rate_increase: z.number(),
     max_latency_increase: z.number(),

@@ -9,6 +9,7 @@ import {
 import { formatDuration, parseDuration } from '../../src/core/duration.ts';
 import type { ErrorDetails } from '../../src/core/errors.ts';
 import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
+import { tenantFor } from '../auth.ts';
 import type { Credential } from '../credentials.ts';
 import { definedOnly } from '../defined-only.ts';
 import { expecting, knownFields } from '../http/problems.ts';
@@ -138,13 +139,13 @@ function durationOrderProblem(given: GivenStrings, { profiles }: CreateContext):
     : { [min]: `must be at most the maximum duration${from(max)}, ${formatDuration(maxMs)}` };
 }
 
-/** A valid body in the domain's words, and the whole configuration that it asks for. */
+/** A valid body in the domain's words, and the whole configuration that it asks for. @throws FORBIDDEN */
 export function toDeploymentRequest(
   body: CreateBody,
   by: Credential,
   context: CreateContext,
 ): { request: DeploymentRequest; config: DeploymentConfig } {
-  const tenant = body.tenant_id ?? by.tenant;
+  const tenant = tenantFor(by, body.tenant_id);
   const request: DeploymentRequest = {
     queue: body.queue_name,
     ...(tenant !== undefined && { tenant }),

@@ -1,7 +1,7 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { DEPLOYMENT_STATUSES } from '../../src/core/deployment.ts';
 import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
-import { forbidden, needs } from '../auth.ts';
+import { needs } from '../auth.ts';
 import type { DeploymentService } from '../deployments.ts';
 import type { ControlEnv } from '../env.ts';
 import { jsonBody } from '../http/body.ts';
@@ -169,12 +169,6 @@ export function addDeploymentRoutes(
   app.openapi(createDeployment(context), async (c) => {
     const input = c.req.valid('json');
     const by = c.get('credential');
-    if (by.tenant !== undefined && input.tenant_id !== undefined && input.tenant_id !== by.tenant) {
-      throw forbidden(
-        `${by.name} is limited to the tenant ${by.tenant}`,
-        `is for the tenant ${by.tenant} only, got ${input.tenant_id}`,
-      );
-    }
     const { request, config } = toDeploymentRequest(input, by, context);
     const { deployment, routing } = await service.create(request, config, by);
     return c.json({ ...toDeploymentJson(deployment), routing: toRoutingJson(routing) }, 201);

@@ -20,8 +20,7 @@ export const flag = z.boolean({ error: expecting('true or false') });
 export function text(lengthMax: number) {
   const error = expecting(`1 to ${lengthMax} characters of text`);
   // Control characters would end up in logs and terminals.
-  // eslint-disable-next-line no-control-regex
-  return z.string({ error }).refine((value) => value.length <= lengthMax && /^[^\0-\x1f\x7f]+$/.test(value), {
+  return z.string({ error }).refine((value) => value.length <= lengthMax && /^\P{Cc}+$/u.test(value), {
     error,
   });
 }

@@ -5,7 +5,7 @@ import { JsonProblem, parseJson } from './json.ts';
 import { quote, requestError } from './problems.ts';
 
 /** The largest documented body is a few KiB, with 16 KiB of metadata. */
-export const BODY_BYTES_MAX = 1024 * 1024;
+const BODY_BYTES_MAX = 1024 * 1024;
 
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i;
 

@@ -5,7 +5,7 @@
  */
 
 /** No documented body is deeper than 3; metadata may be anybody's. */
-export const JSON_DEPTH_MAX = 32;
+const JSON_DEPTH_MAX = 32;
 
 /** Of a path in an error message; a stranger's keys may be as long as the body. */
 const PATH_LENGTH_MAX = 128;

@@ -34,7 +34,7 @@ export function knownFields<Shape extends z.core.$ZodLooseShape>(shape: Shape, k
 }
 
 /** `['queues', 0]` → `queues[0]`. */
-export function fieldName(path: readonly PropertyKey[], root: string): string {
+function fieldName(path: readonly PropertyKey[], root: string): string {
   let name = '';
   for (const part of path) {
     if (typeof part === 'number') name += `[${part}]`;

@@ -31,7 +31,7 @@ interface Endpoint {
 }
 
 /** Middleware stands under `ALL` and wildcards; neither is an endpoint. */
-export function allowedMethods(endpoints: readonly Endpoint[], path: string): readonly string[] {
+function allowedMethods(endpoints: readonly Endpoint[], path: string): readonly string[] {
   const methods = new Set<string>();
   for (const endpoint of endpoints) {
     if (endpoint.method === 'ALL' || !matches(endpoint.path, path)) continue;

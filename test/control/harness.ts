@@ -7,7 +7,6 @@ import { WORKER_URL_ALLOW_DEFAULT } from '../../config/schema.ts';
 import { BASE_PATH, createControlApp, type ControlApp } from '../../control/app.ts';
 import { createCredentialStore } from '../../control/credentials.ts';
 import type { ControlDeps } from '../../control/deps.ts';
-import type { ErrorBody } from '../../src/core/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
@@ -27,7 +26,7 @@ type Who = keyof typeof SECRETS | 'nobody';
 
 // The tests of what an answer says; each reads the fields that it is about.
 // oxlint-disable-next-line typescript/no-explicit-any
-export type Json = any;
+type Json = any;
 
 export interface Answer {
   readonly status: number;
@@ -106,8 +105,4 @@ export async function created(control: Control, body: object = {}): Promise<stri
   const answer = await control.call('POST', '/deployments', { ...MINIMAL, ...body }, 'admin');
   if (answer.status !== 201) throw new Error(`not created: ${JSON.stringify(answer.body)}`);
   return answer.body.id as string;
-}
-
-export function errorOf(answer: Answer): ErrorBody {
-  return answer.body as ErrorBody;
 }
