@@ -40,11 +40,12 @@ export function toStoreError(error: unknown, redis: string): LanewiseError {
   });
 }
 
-/** ioredis tells of its settings where the point is that the connection broke with the command under way. */
+/** ioredis' ways to say that the connection broke with the command under way, in terms of its settings. */
+const BROKEN = /^(Connection is closed|Reached the max retries per request|Stream isn't writeable)/;
+
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const broke = error.name === 'MaxRetriesPerRequestError' || error.message === 'Connection is closed.';
-  return broke ? 'the connection was lost' : error.message;
+  return BROKEN.test(error.message) ? 'the connection was lost' : error.message;
 }
 
 /** Cluster wraps the error of the last node that it tried. */

@@ -42,8 +42,9 @@ export const REDIS_URL_FORMS =
 const PORT_DEFAULT = 6379;
 const SENTINEL_PORT_DEFAULT = 26379;
 
+/** Up to the last `@`: a password with a bare `/` or `@` in it works, and never ends up in a message as a host. */
 const URL_PARTS =
-  /^(?<scheme>[a-z+]+):\/\/(?:(?<userinfo>[^/?#]*)@)?(?<hosts>[^@/?#]*)(?:\/(?<path>[^?#]*))?(?:\?(?<query>[^#]*))?$/;
+  /^(?<scheme>[a-z+]+):\/\/(?:(?<userinfo>.*)@)?(?<hosts>[^@/?#]*)(?:\/(?<path>[^?#]*))?(?:\?(?<query>[^#]*))?$/;
 
 /** @throws Error that quotes the URL without its password and says which forms are taken. */
 export function parseRedisUrl(url: string): RedisTarget {

@@ -171,12 +171,12 @@ function wrap(db: DatabaseSync, path: string): Database {
   };
 }
 
-/** SQLite's own errors (disk full, I/O, closed) mean that the store can't be reached; ours pass. */
+/** SQLite's own errors (disk full, I/O, closed) mean that the store can't be reached; others pass. */
 function guarded<T>(db: DatabaseSync, path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof LanewiseError) throw error;
+    if (db.isOpen && primaryCodeOf(error) === undefined) throw error;
     const reason = db.isOpen ? messageOf(error) : 'it is closed';
     throw new LanewiseError('STORE_UNAVAILABLE', `the embedded store ${path} failed: ${reason}`, {
       cause: error,

@@ -1,0 +1,208 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+/** Real servers on free loopback ports, gone with their files when the test is over, even if it fails. */
+export interface RedisServer extends AsyncDisposable {
+  readonly port: number;
+  readonly url: string;
+  /** A connection for looking behind the store's back. Closed with the server. */
+  client(): Redis;
+  /** In good order. */
+  stop(): Promise<void>;
+  /** As a crash would. */
+  kill(): Promise<void>;
+  /** On the same port, with what was in its append-only file. */
+  start(): Promise<void>;
+  /** Keeps its connections, answers nothing. */
+  pause(): void;
+  resume(): void;
+}
+
+interface RedisServerOptions {
+  /** Keeps data over a restart; every write is on disk before it is answered. */
+  readonly persistent?: boolean;
+  readonly password?: string;
+  readonly args?: readonly string[];
+}
+
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { persistent = false, password, args = [] } = options;
+  const dir = await mkdtemp(join(tmpdir(), 'lanewise-redis-'));
+  const port = await freePort();
+  const clients = new Set<Redis>();
+  let child: ChildProcess | undefined;
+
+  const flags = {
+    bind: '127.0.0.1',
+    port: String(port),
+    dir,
+    save: '',
+    loglevel: 'warning',
+    appendonly: persistent ? 'yes' : 'no',
+    appendfsync: 'always',
+    ...(password !== undefined && { requirepass: password }),
+  };
+  const command = [...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]), ...args];
+
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const ending = child;
+    child = undefined;
+    if (ending === undefined || ending.exitCode !== null) return;
+    const exited = once(ending, 'exit');
+    // A paused process hears nothing but SIGKILL.
+    ending.kill('SIGCONT');
+    ending.kill(signal);
+    await exited;
+  };
+
+  const server: RedisServer = {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    client() {
+      const client = connect(port, password);
+      clients.add(client);
+      return client;
+    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    async start() {
+      if (child !== undefined) return;
+      child = spawn('redis-server', command, { stdio: ['ignore', 'pipe', 'pipe'] });
+      await ready(child, port, password);
+    },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client.disconnect();
+      await end('SIGKILL');
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  try {
+    await server.start();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+  return server;
+}
+
+export interface RedisCluster extends AsyncDisposable {
+  readonly url: string;
+  readonly nodes: readonly RedisServer[];
+}
+
+/** Three masters that share the slots. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const nodes: { server: RedisServer; busPort: number }[] = [];
+  for (let i = 0; i < 3; i++) {
+    const busPort = await freePort();
+    const args = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-port',
+      String(busPort),
+      '--cluster-node-timeout',
+      '2000',
+    ];
+    nodes.push({ server: await startRedis({ args }), busPort });
+  }
+  const clients = nodes.map(({ server }) => server.client());
+  const bounds = [0, 5461, 10923, 16384];
+  for (const [i, client] of clients.entries()) {
+    await client.call('CLUSTER', 'ADDSLOTSRANGE', String(bounds[i]), String((bounds[i + 1] ?? 0) - 1));
+    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
+  }
+  for (const { server, busPort } of nodes) {
+    await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(server.port), String(busPort));
+  }
+  for (const client of clients) {
+    await until(async () => {
+      const info = String(await client.call('CLUSTER', 'INFO'));
+      return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
+    });
+  }
+  return {
+    url: `redis+cluster://${nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`,
+    nodes: nodes.map(({ server }) => server),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(nodes.map(({ server }) => server[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+export interface RedisSentinel extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** Watches one master under the name `main`. */
+export async function startRedisSentinel(master: RedisServer): Promise<RedisSentinel> {
+  const dir = await mkdtemp(join(tmpdir(), 'lanewise-sentinel-'));
+  const port = await freePort();
+  const file = join(dir, 'sentinel.conf');
+  await writeFile(
+    file,
+    `port ${port}\nbind 127.0.0.1\ndir ${dir}\nsentinel monitor main 127.0.0.1 ${master.port} 1\n`,
+  );
+  const child = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  await ready(child, port, undefined);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function connect(port: number, password: string | undefined): Redis {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    ...(password !== undefined && { password }),
+    retryStrategy: () => 20,
+  });
+  client.on('error', () => undefined);
+  return client;
+}
+
+/** Waits until it serves (ioredis' own check covers loading); fails with what it printed if it ends before. */
+async function ready(child: ChildProcess, port: number, password: string | undefined): Promise<void> {
+  let output = '';
+  child.stdout?.on('data', (chunk) => (output += String(chunk)));
+  child.stderr?.on('data', (chunk) => (output += String(chunk)));
+  const client = connect(port, password);
+  const ended = (): Error => new Error(`redis-server ended at once: ${output}`);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once('ready', resolve);
+      child.once('exit', () => reject(ended()));
+      child.once('error', reject);
+    });
+  } finally {
+    client.disconnect();
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !(await condition()); await delay(20)) {
+    if (Date.now() > deadline) throw new Error('the cluster did not form within 20 s');
+  }
+}

@@ -1,0 +1,15 @@
+import { describeConcurrency } from './contract-concurrency.ts';
+import { describeDeployments } from './contract-deployments.ts';
+import { describeReports } from './contract-reports.ts';
+import { describeRoutes } from './contract-routes.ts';
+import { describeWorkers } from './contract-workers.ts';
+import type { OpenFixture } from './fixture.ts';
+
+/** What `Store` means, for every implementation of it. */
+export function describeStoreContract(open: OpenFixture): void {
+  describeDeployments(open);
+  describeWorkers(open);
+  describeRoutes(open);
+  describeReports(open);
+  describeConcurrency(open);
+}

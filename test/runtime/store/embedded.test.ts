@@ -1,0 +1,140 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Clock } from '../../../src/core/clock.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { openEmbeddedStore } from '../../../src/runtime/store/sqlite/embedded-store.ts';
+import type { Store } from '../../../src/runtime/store/store.ts';
+import { describeStoreContract } from './contract.ts';
+import { eventually, recordUp } from './recorder.ts';
+import { aDeployment, aWorker, create, promote } from './samples.ts';
+
+async function temporaryDir(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'lanewise-store-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function open(dataDir: string, clock: Clock = systemClock): Store {
+  return openEmbeddedStore({ dataDir, clock });
+}
+
+describe('the embedded store', () => {
+  describeStoreContract(async () => {
+    let now = 0;
+    const store = open(await temporaryDir(), { now: () => 0, monotonic: () => now });
+    return {
+      store,
+      other: store,
+      elapse(ms) {
+        now += ms;
+      },
+      [Symbol.asyncDispose]: () => store.close(),
+    };
+  });
+
+  it('keeps everything over a restart, its epoch included', async () => {
+    const dir = await temporaryDir();
+    const before = open(dir);
+    const deployment = aDeployment();
+    await create(before, deployment);
+    await promote(before, deployment);
+    await before.saveWorker(aWorker(), 0);
+    const [snapshot, list, events] = [
+      await before.readSnapshot(),
+      await before.listDeployments(),
+      await before.listEvents(deployment.id),
+    ];
+    await before.close();
+    const after = open(dir);
+    expect(await after.readSnapshot()).toEqual(snapshot);
+    expect(await after.listDeployments()).toEqual(list);
+    expect(await after.listEvents(deployment.id)).toEqual(events);
+    expect(await create(after, aDeployment())).toEqual({ kind: 'saved', revision: 4 });
+    await after.close();
+  });
+
+  it('writes all of a change or nothing: a listener sees no update of one that failed', async () => {
+    const store = open(await temporaryDir());
+    await using recorder = await recordUp(store);
+    const deployment = aDeployment();
+    // An event that has no JSON fails after the deployment itself has been written.
+    const events = [{ data: { loop: 1n } } as never];
+    const creation = { deployment, route: { queue: 'payments' } as never, basedOnRevision: 0, openMax: 9 };
+    await expect(store.createDeployment({ ...creation, events })).rejects.toThrow(TypeError);
+    expect(await store.listDeployments()).toEqual([]);
+    expect(await create(store, deployment)).toEqual({ kind: 'saved', revision: 1 });
+    await eventually(() => recorder.updates.length > 0);
+    expect(recorder.revisions).toEqual([1]);
+    await store.close();
+  });
+
+  it('keeps its files from other users', async () => {
+    const dir = join(await temporaryDir(), 'a', 'b');
+    const store = open(dir);
+    expect((await stat(dir)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(dir, 'lanewise.db'))).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  it('belongs to one process, and is free again when that has closed it', async () => {
+    const dir = await temporaryDir();
+    const store = open(dir);
+    expect(() => open(dir)).toThrow(`data directory ${dir} is in use by another Lanewise process`);
+    await store.saveWorker(aWorker(), 0);
+    await store.close();
+    await open(dir).close();
+  });
+
+  it('refuses a data directory that is none, and says what is needed', async () => {
+    const file = join(await temporaryDir(), 'file');
+    await writeFile(file, '');
+    const needed = 'it must be a directory that this process may create';
+    expect(() => open(file)).toThrow(new RegExp(`data directory ${file} can't be used.*${needed}`));
+    expect(() => open('/proc/lanewise')).toThrow("data directory /proc/lanewise can't be used (ENOENT");
+  });
+
+  it('refuses a file that is no store and leaves it as it is', async () => {
+    const dir = await temporaryDir();
+    const path = join(dir, 'lanewise.db');
+    await writeFile(path, 'not a database at all'.repeat(100));
+    expect(() => open(dir)).toThrow(`in the data directory ${dir}, lanewise.db is not a Lanewise store`);
+    expect(await readFile(path, 'utf8')).toMatch(/^not a database/);
+
+    const foreign = join(await temporaryDir(), 'foreign');
+    await mkdir(foreign);
+    const db = new DatabaseSync(join(foreign, 'lanewise.db'));
+    db.exec('CREATE TABLE songs (title TEXT)');
+    db.close();
+    expect(() => open(foreign)).toThrow('is not a Lanewise store');
+  });
+
+  it('refuses a file that a newer release has written', async () => {
+    const dir = await temporaryDir();
+    await open(dir).close();
+    const db = new DatabaseSync(join(dir, 'lanewise.db'));
+    db.exec("UPDATE meta SET value = 99 WHERE key = 'schema_version'");
+    db.close();
+    expect(() => open(dir)).toThrow('was written by a newer Lanewise (schema 99; this one reads up to 1)');
+  });
+
+  it('rejects a damaged record and goes on with the others', async () => {
+    const dir = await temporaryDir();
+    const first = open(dir);
+    await create(first, aDeployment({ id: 'canary_bad' }));
+    await create(first, aDeployment({ id: 'canary_good', queue: 'mails' }));
+    await first.close();
+    const db = new DatabaseSync(join(dir, 'lanewise.db'));
+    db.exec(`UPDATE deployments SET record = '{"id":7}' WHERE id = 'canary_bad'`);
+    db.close();
+    const store = open(dir);
+    await expect(store.getDeployment('canary_bad')).rejects.toMatchObject({
+      code: 'INTERNAL',
+      message: expect.stringMatching(/deployment canary_bad is damaged: id: .*expected string/),
+    });
+    expect(await store.getDeployment('canary_good')).toMatchObject({ queue: 'mails' });
+    await store.close();
+  });
+});

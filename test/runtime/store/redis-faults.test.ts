@@ -1,0 +1,250 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { KEYS, channelsOf } from '../../../src/runtime/store/redis/keys.ts';
+import type { Store } from '../../../src/runtime/store/store.ts';
+import { freePort, startRedis } from '../../helpers/redis.ts';
+import { eventually, recordUp } from './recorder.ts';
+import { openTestStore } from './redis-fixture.ts';
+import { aDeployment, aWorker, create, promote } from './samples.ts';
+
+/** A store that is closed with the test, and its log. */
+function open(url: string): { store: Store; lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = [];
+  const store = openTestStore(url, lines);
+  onTestFinished(() => store.close());
+  return { store, lines };
+}
+
+const UNAVAILABLE = { code: 'STORE_UNAVAILABLE' };
+
+async function answersAgain(store: Store): Promise<void> {
+  await eventually(() =>
+    store.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+async function timed(call: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
+  const start = performance.now();
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return { error, ms: performance.now() - start };
+}
+
+describe('the Redis store, when Redis', () => {
+  it('restarts, keeps everything that was answered, under a new epoch', async () => {
+    await using server = await startRedis({ persistent: true });
+    const { store } = open(server.url);
+    const deployment = aDeployment();
+    await create(store, deployment);
+    const ended = await promote(store, deployment);
+    const worker = aWorker();
+    await store.saveWorker(worker, 0);
+    const before = await store.readSnapshot();
+    await server.kill();
+    await server.start();
+    await answersAgain(store);
+    const after = await store.readSnapshot();
+    // What Redis lost, if its disk is slower than its answers, must not pass for what it has now.
+    expect(after).toEqual({ ...before, epoch: after.epoch });
+    expect(after.epoch).not.toBe(before.epoch);
+    expect(await store.readHead()).toEqual({ epoch: after.epoch, revision: 3 });
+    expect(await store.getDeployment(deployment.id)).toEqual(ended);
+    expect(await store.listEvents(deployment.id)).toHaveLength(1);
+    expect(await store.listWorkers()).toEqual([worker]);
+    expect(await create(store, aDeployment())).toEqual({ kind: 'saved', revision: 4 });
+  });
+
+  it('is killed: calls reject at once, and everything goes on when it is back', async () => {
+    await using server = await startRedis();
+    const { store, lines } = open(server.url);
+    await using recorder = await recordUp(store);
+    await store.saveWorker(aWorker(), 0);
+    await eventually(() => recorder.updates.length === 1);
+    await server.kill();
+    await eventually(() => recorder.calls.includes('down'));
+    for (let i = 0; i < 5; i++) {
+      const { error, ms } = await timed(store.readSnapshot());
+      // The first may still hear of the loss itself, later ones why there is no new connection.
+      const reason = i === 0 ? /the connection was (lost|closed)|ECONN(RESET|REFUSED)/ : /ECONNREFUSED/;
+      expect(error).toMatchObject({ ...UNAVAILABLE, message: expect.stringMatching(reason) });
+      expect((error as Error).cause).toBeInstanceOf(Error);
+      expect(ms).toBeLessThan(2_200);
+    }
+    await server.start();
+    await eventually(() => recorder.calls.length === 3);
+    expect(recorder.calls).toEqual(['up', 'down', 'up']);
+    await answersAgain(store);
+    await store.saveWorker(aWorker(), 0);
+    await eventually(() => recorder.updates.length === 2);
+    // Lines for changes, none for attempts.
+    const messages = lines.map((line) => line['msg']);
+    expect(messages.filter((m) => m === 'Redis is not connected')).toHaveLength(1);
+    expect(messages.filter((m) => m === 'Redis is connected')).toHaveLength(2);
+    expect(messages.filter((m) => m === 'subscription lost')).toHaveLength(1);
+    expect(messages.filter((m) => m === 'subscribed')).toHaveLength(2);
+  });
+
+  it('is killed under calls: each is answered or rejected, none is sent twice', async () => {
+    await using server = await startRedis({ persistent: true });
+    const { store } = open(server.url);
+    await store.ping();
+    const workers = Array.from({ length: 3_000 }, () => aWorker());
+    const saving = workers.map((worker) => store.saveWorker(worker, 0));
+    const ended = Promise.allSettled(saving);
+    await saving[0];
+    await server.kill();
+    const results = await ended;
+    await server.start();
+    await answersAgain(store);
+    const stored = new Set((await store.listWorkers()).map((w) => w.id));
+    for (const [i, result] of results.entries()) {
+      // One that was sent again would have come too late for itself: `stale`.
+      if (result.status === 'fulfilled') expect(result.value.kind).toBe('saved');
+      else expect(result.reason).toMatchObject(UNAVAILABLE);
+      if (result.status === 'fulfilled') expect(stored.has(workers[i]?.id ?? '')).toBe(true);
+    }
+    expect(results.some((r) => r.status === 'rejected')).toBe(true);
+    expect(await store.readHead()).toMatchObject({ revision: stored.size });
+  });
+
+  it('is not there yet when the process starts, comes later', async () => {
+    await using server = await startRedis();
+    await server.stop();
+    const { store } = open(server.url);
+    const { error, ms } = await timed(store.ping());
+    expect(error).toMatchObject(UNAVAILABLE);
+    expect(ms).toBeLessThan(2_200);
+    const up = recordUp(store);
+    await server.start();
+    await using recorder = await up;
+    expect(recorder.calls).toEqual(['up']);
+    await answersAgain(store);
+  });
+
+  it('stalls: calls reject within two seconds, a silent subscription is found out', async () => {
+    await using server = await startRedis();
+    const { store } = open(server.url);
+    await using recorder = await recordUp(store);
+    await store.ping();
+    server.pause();
+    const { error, ms } = await timed(store.readHead());
+    expect(error).toMatchObject({
+      ...UNAVAILABLE,
+      message: expect.stringContaining('no answer within 2000 ms'),
+    });
+    expect(ms).toBeGreaterThan(1_900);
+    expect(ms).toBeLessThan(2_500);
+    await eventually(() => recorder.calls.includes('down'));
+    server.resume();
+    await eventually(() => recorder.calls.length === 3);
+    expect(recorder.calls).toEqual(['up', 'down', 'up']);
+    await answersAgain(store);
+  });
+
+  it('is where nobody listens: says so without the password', async () => {
+    const port = await freePort();
+    const { store, lines } = open(`redis://ops:hunter2@127.0.0.1:${port}/3`);
+    await expect(store.ping()).rejects.toMatchObject({
+      ...UNAVAILABLE,
+      message: expect.stringContaining(`redis://***@127.0.0.1:${port}/3`),
+    });
+    await eventually(() => lines.length > 0);
+    expect(JSON.stringify(lines)).not.toContain('hunter2');
+  });
+
+  it('refuses the password or wants one: says so, and names no secret', async () => {
+    await using server = await startRedis({ password: 'right-secret' });
+    const at = `127.0.0.1:${server.port}`;
+    for (const url of [`redis://:wrong-secret@${at}`, `redis://${at}`]) {
+      const { store, lines } = open(url);
+      const { error } = await timed(store.ping());
+      expect(error).toMatchObject({
+        ...UNAVAILABLE,
+        message: expect.stringMatching(/refused the password.*check the credentials in REDIS_URL/),
+      });
+      const printed = JSON.stringify([lines, (error as Error).message, (error as Error).cause]);
+      expect(printed).not.toContain('secret');
+    }
+    const { store } = open(`redis://:right-secret@${at}`);
+    await store.ping();
+  });
+
+  it('is flushed: a new epoch begins, and a subscriber can tell by the next update', async () => {
+    await using server = await startRedis();
+    const { store } = open(server.url);
+    await using recorder = await recordUp(store);
+    await store.saveWorker(aWorker(), 0);
+    await store.saveWorker(aWorker(), 0);
+    const { epoch } = await store.readHead();
+    await server.client().flushall();
+    await store.saveWorker(aWorker(), 0);
+    await eventually(() => recorder.updates.length === 3);
+    const head = await store.readHead();
+    expect(head.epoch).not.toBe(epoch);
+    expect(head.revision).toBe(1);
+    expect(recorder.updates.map((u) => u.epoch)).toEqual([epoch, epoch, head.epoch]);
+  });
+
+  it('has evicted the revision: counting goes on above every route, under a new epoch', async () => {
+    await using server = await startRedis();
+    const { store } = open(server.url);
+    await create(store, aDeployment({ queue: 'a' }));
+    await create(store, aDeployment({ queue: 'b' }));
+    const { epoch } = await store.readHead();
+    await server.client().del(KEYS.revision);
+    expect(await create(store, aDeployment({ queue: 'c' }))).toEqual({ kind: 'saved', revision: 3 });
+    expect((await store.readHead()).epoch).not.toBe(epoch);
+  });
+
+  it('holds a damaged record: only the calls that need it reject', async () => {
+    await using server = await startRedis();
+    const { store } = open(server.url);
+    await create(store, aDeployment({ id: 'canary_bad' }));
+    await create(store, aDeployment({ id: 'canary_good', queue: 'mails' }));
+    const damaged = { code: 'INTERNAL', message: expect.stringMatching(/deployment canary_bad is damaged/) };
+    for (const record of ['1 active payments {"id":7}', '1 active payments not json', 'x']) {
+      await server.client().hset(KEYS.deployments, 'canary_bad', record);
+      await expect(store.getDeployment('canary_bad')).rejects.toMatchObject(damaged);
+    }
+    expect(await store.getDeployment('canary_good')).toMatchObject({ queue: 'mails' });
+    await server.client().hset(KEYS.routes, 'payments', 'no revision');
+    await expect(store.readSnapshot()).rejects.toMatchObject({ code: 'INTERNAL' });
+    expect(await store.getRoute('mails')).toMatchObject({ queue: 'mails' });
+    // Somebody else's key in our place.
+    await server.client().set(KEYS.workers, 'text');
+    await expect(store.listWorkers()).rejects.toMatchObject({
+      code: 'INTERNAL',
+      message: expect.stringContaining('WRONGTYPE'),
+    });
+  });
+
+  it('passes on rubbish: it is logged and ignored, what follows is heard', async () => {
+    await using server = await startRedis();
+    const { store, lines } = open(server.url);
+    await using recorder = await recordUp(store);
+    for (const message of ['', 'rubbish', 'e 1 route {}', 'e 1 flight {}', 'e one worker_removed "w"']) {
+      await server.client().publish(channelsOf(0).routes, message);
+    }
+    await store.saveWorker(aWorker(), 0);
+    await eventually(() => recorder.updates.length > 0);
+    expect(recorder.revisions).toEqual([1]);
+    expect(lines.filter((line) => line['msg'] === 'an unreadable route update was ignored')).toHaveLength(5);
+  });
+
+  it('serves two databases: what is in one is not heard in the other', async () => {
+    await using server = await startRedis();
+    const { store: zero } = open(server.url);
+    const { store: one } = open(`${server.url}/1`);
+    await using recorder = await recordUp(one);
+    await zero.saveWorker(aWorker(), 0);
+    await one.saveWorker(aWorker({ id: 'in-one' }), 0);
+    await eventually(() => recorder.updates.length > 0);
+    expect(recorder.updates).toHaveLength(1);
+    expect((await one.listWorkers()).map((w) => w.id)).toEqual(['in-one']);
+    expect(recorder.updates[0]?.epoch).toBe((await one.readHead()).epoch);
+  });
+});
