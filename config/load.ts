@@ -27,7 +27,9 @@ export class ConfigError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n  ${problems.join('\n  ')}`);
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n  ${problems.join('\n  ')}`,
+    );
     this.name = 'ConfigError';
     this.problems = problems;
   }
@@ -55,7 +57,9 @@ function unwrap(schema: z.ZodType): z.ZodType {
 function keysOf(schema: z.ZodType, path: readonly string[] = []): Key[] {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodObject) {
-    return Object.entries(inner.shape).flatMap(([name, child]) => keysOf(child as z.ZodType, [...path, name]));
+    return Object.entries(inner.shape).flatMap(([name, child]) =>
+      keysOf(child as z.ZodType, [...path, name]),
+    );
   }
   return [{ path, variable: variableOf(path), isMap: inner instanceof z.ZodRecord }];
 }
@@ -103,7 +107,9 @@ function readVariable(name: string, sources: ConfigSources, problems: string[]):
   try {
     return sources.readFile(path).trim();
   } catch (error) {
-    problems.push(`${name}_FILE: cannot read ${path} (${error instanceof Error ? error.message : String(error)})`);
+    problems.push(
+      `${name}_FILE: cannot read ${path} (${error instanceof Error ? error.message : String(error)})`,
+    );
     return undefined;
   }
 }
@@ -129,7 +135,9 @@ function set(target: Record<string, unknown>, path: readonly string[], value: un
 function describe(issue: z.core.$ZodIssue, variables: ReadonlyMap<string, string>): string[] {
   const path = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${path === '' ? key : `${path}.${key}`}: is not a key of the configuration`);
+    return issue.keys.map(
+      (key) => `${path === '' ? key : `${path}.${key}`}: is not a key of the configuration`,
+    );
   }
   if (issue.code === 'invalid_key') {
     return issue.issues.map((inner) => `${path}: ${inner.message}`);

@@ -52,7 +52,10 @@ export const configSchema = z.strictObject({
   redis_url: text('must be a Redis URL').optional(),
   data_dir: text('must be a path').default('.lanewise'),
   log_level: oneOf(LOG_LEVELS).default('info'),
-  control: listener(8080),
+  control: listener(8080)
+    .unwrap()
+    .extend({ metrics_public: flag().default(true) })
+    .prefault({}),
   proxy: listener(8090),
   admin: listener(8091),
 

@@ -6,8 +6,10 @@ export interface Host {
   /** How to start this very program again, for commands that run more than one process. */
   readonly self: { readonly command: string; readonly args: readonly string[] };
   print(text: string): void;
+  /** To the process that started this one, if it listens. */
+  tellParent(message: string): void;
   readFile(path: string): string;
-  /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
-  readonly stopRequested: Promise<string>;
+  /** Resolves at the first SIGINT or SIGTERM from its first call on; a second one ends the process at once. */
+  stopRequested(): Promise<string>;
   createLog(level: string): Logger;
 }

@@ -1,0 +1,66 @@
+import type { AddressInfo } from 'node:net';
+import type { Config } from '../../config/load.ts';
+import { DOCUMENTED_PROFILES } from '../../config/profiles.ts';
+import { createControlApp } from '../../control/app.ts';
+import { createCredentialStore, parseTokens, type CredentialStore } from '../../control/credentials.ts';
+import { isLoopbackHost } from '../../control/loopback.ts';
+import { startControlServer } from '../../control/server.ts';
+import { loadOrCreateToken, type StoredToken } from '../../control/token-file.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { Store } from '../runtime/store/store.ts';
+import { VERSION } from '../runtime/version.ts';
+import { OperatorError } from './errors.ts';
+
+/** The control plane, put together. */
+
+export interface RunningControl {
+  readonly address: AddressInfo;
+  /** The token that was made because none is configured. */
+  readonly generatedToken: StoredToken | undefined;
+  close(): Promise<void>;
+}
+
+/** How long an answer that changed the routing waits for the proxies. */
+const PROPAGATION_WAIT_MS = 1000;
+/** For API calls that run when the process is told to stop; they take milliseconds. */
+const CLOSE_GRACE_MS = 5000;
+
+export async function startControl(config: Config, store: Store, log: Logger): Promise<RunningControl> {
+  const { credentials, generatedToken } = await credentialsOf(config);
+  const app = createControlApp({
+    store,
+    clock: systemClock,
+    log,
+    credentials,
+    maxActiveDeployments: config.max_active_deployments,
+    propagationWaitMs: PROPAGATION_WAIT_MS,
+    workerUrlAllow: config.worker_url_allow,
+    strategyOf: (queue) =>
+      Object.hasOwn(config.queues, queue) ? config.queues[queue]?.routing_strategy : undefined,
+    profiles: DOCUMENTED_PROFILES,
+    version: VERSION,
+    metricsPublic: config.control.metrics_public,
+  });
+  const server = await startControlServer({ app, host: config.control.host, port: config.control.port });
+  return { address: server.address, generatedToken, close: () => server.close(CLOSE_GRACE_MS) };
+}
+
+async function credentialsOf(
+  config: Config,
+): Promise<{ credentials: CredentialStore; generatedToken: StoredToken | undefined }> {
+  if (config.tokens !== undefined) {
+    return { credentials: createCredentialStore(parseTokens(config.tokens)), generatedToken: undefined };
+  }
+  const { host } = config.control;
+  if (!isLoopbackHost(host)) {
+    throw new OperatorError(
+      `LANEWISE_CONTROL_HOST is ${host}, which others can reach, and no credentials are configured. ` +
+        'Set LANEWISE_TOKENS to name:role:secret[:tenant] (roles: viewer, operator, worker, admin), ' +
+        'or listen on 127.0.0.1, where a token is generated',
+    );
+  }
+  const generatedToken = await loadOrCreateToken(config.data_dir);
+  const credentials = createCredentialStore([{ name: 'local', role: 'admin', secret: generatedToken.token }]);
+  return { credentials, generatedToken };
+}

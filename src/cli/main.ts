@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { createLog } from '../runtime/log.ts';
+import { describeFailure } from './errors.ts';
+import type { Host } from './host.ts';
+import { createProgram } from './program.ts';
+
+// Node's warnings go where the log goes. That `node:sqlite` is young is known: the contract suite watches over it.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (warning.name === 'ExperimentalWarning' && warning.message.includes('SQLite')) return;
+  process.stderr.write(`${warning.name}: ${warning.message}\n`);
+});
+
+/** From the second signal on the default holds: the process ends at once. */
+function firstSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
+        resolve(signal);
+      });
+    }
+  });
+}
+
+let stopRequested: Promise<string> | undefined;
+
+const host: Host = {
+  environment: process.env,
+  self: { command: process.execPath, args: [...process.execArgv, process.argv[1]!] },
+  print: (text) => process.stdout.write(`${text}\n`),
+  tellParent: (message) => process.send?.(message),
+  readFile: (path) => readFileSync(path, 'utf8'),
+  stopRequested: () => (stopRequested ??= firstSignal()),
+  createLog: (level) => createLog(level, pino.destination({ fd: 2, sync: true })),
+};
+
+try {
+  await createProgram(host).parseAsync(process.argv);
+} catch (error) {
+  process.stderr.write(`${describeFailure(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,114 @@
+import { startProxy, type Proxy } from '../../proxy/proxy.ts';
+import type { Config } from '../../config/load.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { urlOf } from '../runtime/listen.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { Store } from '../runtime/store/store.ts';
+import { VERSION } from '../runtime/version.ts';
+import { startControl, type RunningControl } from './control.ts';
+import type { Host } from './host.ts';
+import { openSharedStore, openStore } from './open-store.ts';
+import type { Settings } from './settings.ts';
+
+/** The commands that serve: each builds what it runs, says where it listens, waits for a signal, drains. */
+
+export async function runStandalone(host: Host, { config, log }: Settings): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const { store, control, proxy } = await startPlanes(opened, config, log);
+  host.print(standaloneBanner(config, store, control, proxy));
+  await untilStopped(host, log);
+}
+
+/** Both planes over one store, in this process. */
+export async function startPlanes(
+  opened: AsyncDisposableStack,
+  config: Config,
+  log: Logger,
+): Promise<{ store: Store; control: RunningControl; proxy: Proxy }> {
+  const store = await open(opened, await openStore(config, log));
+  const control = await openControl(opened, config, store, log);
+  const proxy = await openProxy(opened, config, store, log);
+  return { store, control, proxy };
+}
+
+export async function runControl(host: Host, { config, log }: Settings): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const store = await open(opened, await openSharedStore(config, log, 'lanewise control'));
+  // A wrong password or address is better said now than in the answer to the first request.
+  await store.ping();
+  const control = await openControl(opened, config, store, log);
+  host.print(`Lanewise ${VERSION} control plane on ${urlOf(control.address)}\n${tokenLine(control)}`);
+  await untilStopped(host, log);
+}
+
+export async function runProxy(host: Host, { config, log }: Settings): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy'));
+  const proxy = await openProxy(opened, config, store, log);
+  host.print(
+    `Lanewise ${VERSION} proxy on ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}, admin on ${urlOf(proxy.adminAddress)}`,
+  );
+  await untilStopped(host, log);
+}
+
+async function open(opened: AsyncDisposableStack, store: Store): Promise<Store> {
+  opened.defer(() => store.close());
+  return store;
+}
+
+async function openControl(
+  opened: AsyncDisposableStack,
+  config: Config,
+  store: Store,
+  log: Logger,
+): Promise<RunningControl> {
+  const control = await startControl(config, store, log);
+  opened.defer(() => control.close());
+  return control;
+}
+
+async function openProxy(
+  opened: AsyncDisposableStack,
+  config: Config,
+  store: Store,
+  log: Logger,
+): Promise<Proxy> {
+  const proxy = await startProxy({
+    config,
+    store,
+    clock: systemClock,
+    log,
+    random: Math.random,
+    version: VERSION,
+  });
+  opened.defer(() => proxy.close(config.shutdown_timeout));
+  log.info({ proxy: proxy.id, revision: proxy.table.revision }, 'proxy started');
+  return proxy;
+}
+
+async function untilStopped(host: Host, log: Logger): Promise<void> {
+  const signal = await host.stopRequested();
+  log.info({ signal }, 'stopping: finishing what runs; a second signal ends it at once');
+}
+
+function tokenLine({ generatedToken }: RunningControl): string {
+  return generatedToken === undefined
+    ? '  Token      one of those in LANEWISE_TOKENS'
+    : `  Token      ${generatedToken.token}  (kept in ${generatedToken.path})`;
+}
+
+function standaloneBanner(config: Config, store: Store, control: RunningControl, proxy: Proxy): string {
+  const api = `${urlOf(control.address)}/api/v1/canary`;
+  const token = control.generatedToken === undefined ? '<token>' : `$(cat ${control.generatedToken.path})`;
+  return `Lanewise ${VERSION} is running (${store.kind === 'redis' ? 'state in Redis' : `embedded store in ${config.data_dir}`})
+
+  API        ${api}
+  Dispatch   ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}
+  Admin      ${urlOf(proxy.adminAddress)}  (/metrics /healthz /readyz /routes)
+${tokenLine(control)}
+
+Try it:
+  curl -H "Authorization: Bearer ${token}" ${api}/deployments
+
+The README's tour goes on from here. Ctrl-C stops.`;
+}
