@@ -26,6 +26,9 @@ const VARIABLES = 'LANEWISE_CONTROL_HOST and LANEWISE_CONTROL_PORT';
 /** A whole request; no documented one takes more than a moment to send. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** Longer than the 60 s of usual load balancers, which otherwise reuse a connection that we have just closed. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
 /** @throws ListenError */
 export async function startControlServer({ app, host, port }: ControlServerOptions): Promise<ControlServer> {
   const server = createControlServer(app);
@@ -50,7 +53,11 @@ function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
     fetch: app.fetch,
     overrideGlobalObjects: false,
     // Without a Host our own answer is given, not Node's empty one.
-    serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS, requireHostHeader: false },
+    serverOptions: {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      requireHostHeader: false,
+    },
     createServer: ((options: ServerOptions) =>
       createServer(options, (request, response) => {
         // The health checks of older load balancers.
@@ -59,6 +66,12 @@ function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
       })) as typeof createServer,
   }) as Server;
   server.on('clientError', answerClientError);
+  // While closing, a connection that is kept alive would hold the server open after its last answer.
+  server.on('request', (_request, response: ServerResponse) => {
+    response.once('close', () => {
+      if (!server.listening) setImmediate(() => server.closeIdleConnections());
+    });
+  });
   return server;
 }
 
@@ -94,11 +107,6 @@ function answerClientError(error: NodeJS.ErrnoException, socket: RawSocket): voi
 
 async function closeServer(server: Server, graceMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  // Connections that are kept alive would hold the server open after their last answer.
-  server.prependListener('request', (_request, response: ServerResponse) => {
-    response.setHeader('Connection', 'close');
-    response.once('close', () => setImmediate(() => server.closeIdleConnections()));
-  });
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   server.close(() => resolve());
   await promise;

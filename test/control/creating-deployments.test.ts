@@ -160,6 +160,16 @@ describe('after a promotion', () => {
     expect(answer.status).toBe(201);
   });
 
+  test('a worker of the promoted version that is unreachable does not count', async () => {
+    const control = await openControl();
+    const id = await created(control);
+    await control.call('POST', '/workers', { id: 'w1', version: 'v1.3.0', queues: ['payment-processing'] });
+    await control.call('POST', `/deployments/${id}/promote`);
+    await control.call('PUT', '/workers/w1/status', { status: 'unreachable' });
+    const answer = await control.call('POST', '/deployments', { ...MINIMAL, canary_version: 'v1.4.0' });
+    expect(answer.status).toBe(201);
+  });
+
   test("a tenant's deployment starts from what its queue was promoted to", async () => {
     const control = await openControl();
     const id = await created(control);

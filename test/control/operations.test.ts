@@ -106,6 +106,21 @@ test('a record that others never stop changing is given up after a while, and no
   expect((await store.getDeployment(id))?.status).toBe('active');
 });
 
+test('a delete that another instance got in the way of is done again', async () => {
+  const { store, ...base } = await openControl();
+  const id = await created({ store, ...base });
+  await base.call('POST', `/deployments/${id}/rollback`);
+  let attempts = 0;
+  const contended: Store = {
+    ...store,
+    deleteDeployment: async (...args) =>
+      ++attempts === 1 ? { kind: 'stale' } : store.deleteDeployment(...args),
+  };
+  const control = await openControl({ store: contended });
+  expect((await control.call('DELETE', `/deployments/${id}`)).status).toBe(204);
+  expect(await store.getDeployment(id)).toBeUndefined();
+});
+
 test('healthz and readyz need no token', async () => {
   const control = await openControl();
   for (const path of ['/healthz', '/readyz']) {
@@ -151,6 +166,8 @@ describe('metrics', () => {
     ]) {
       expect(lines).toContain(line);
     }
+    // A tenant of its own does not blur the figure of its queue.
+    expect(lines.filter((line) => line.includes('ratio{queue="open",lane="canary"}'))).toHaveLength(1);
     expect(body).not.toMatch(/Jane|acme/);
   });
 });
