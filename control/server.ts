@@ -47,7 +47,10 @@ function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
     // The data plane may live in this process; its Request and Response stay Node's own.
     overrideGlobalObjects: false,
     errorHandler: () =>
-      Response.json(new LanewiseError('VALIDATION_FAILED', BAD_REQUEST).body, { status: 400 }),
+      Response.json(new LanewiseError('VALIDATION_FAILED', BAD_REQUEST).body, {
+        status: 400,
+        headers: { connection: 'close' },
+      }),
   });
   const server = createAdaptorServer({
     fetch: app.fetch,
