@@ -30,6 +30,15 @@ const TRANSITIONS: Readonly<
   failed: {},
 };
 
+const IN_WORDS: Readonly<Record<DeploymentAction, string>> = {
+  set_percentage: 'change the percentage of',
+  pause: 'pause',
+  resume: 'resume',
+  promote: 'promote',
+  roll_back: 'roll back',
+  finish: 'finish',
+};
+
 export function isEnded(status: DeploymentStatus): boolean {
   return status === 'completed' || status === 'failed';
 }
@@ -41,7 +50,7 @@ export function nextStatus(status: DeploymentStatus, action: DeploymentAction): 
   const allowed = Object.keys(TRANSITIONS[status]).filter((a) => a !== 'finish');
   throw new LanewiseError(
     'DEPLOYMENT_NOT_ACTIVE',
-    `Cannot ${action.replaceAll('_', ' ')} a deployment that is ${status}`,
+    `Cannot ${IN_WORDS[action]} a deployment that is ${status}`,
     {
       details: {
         status: isEnded(status)

@@ -76,8 +76,11 @@ export function holdsSame<E extends Endpoint>(pool: Pool<E>, endpoints: readonly
 }
 
 function isOpen(endpoint: Endpoint, tried: Tried): boolean {
-  const limit = endpoint.worker.maxConcurrency;
-  return endpoint.usable && (limit === undefined || endpoint.inFlight < limit) && !tried.includes(endpoint);
+  return endpoint.usable && !isFull(endpoint) && !tried.includes(endpoint);
+}
+
+function isFull({ worker, inFlight }: Endpoint): boolean {
+  return worker.maxConcurrency !== undefined && inFlight >= worker.maxConcurrency;
 }
 
 /** The first worker that the key prefers, is open, and holds less than its share of the bound. */
@@ -114,9 +117,9 @@ function walkFrom<E extends Endpoint>(
     pool.seen[member] = walk;
     left--;
     const endpoint = pool.endpoints[member]!;
-    if (!isOpen(endpoint, tried)) continue;
+    if (!endpoint.usable || tried.includes(endpoint)) continue;
     const limit = Math.max(bound.floor, Math.ceil(perWeight * pool.weights[member]!));
-    if (pool.inFlight[member]! < limit) return { pool, member, endpoint, spilled };
+    if (!isFull(endpoint) && pool.inFlight[member]! < limit) return { pool, member, endpoint, spilled };
     spilled = true;
   }
   return undefined;

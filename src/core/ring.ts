@@ -55,39 +55,49 @@ export function createRing(members: readonly RingMember[]): Ring {
   const counts = members.map((m) => Math.max(1, Math.round(m.weight * POINTS_PER_WEIGHT)));
   const total = counts.reduce((sum, n) => sum + n, 0);
 
-  // position × 2^16 + rank by id: 48 bits, exact in a double, so one numeric sort orders the points and settles
-  // ties by id, whatever order the members came in.
-  const sortable = new Float64Array(total);
+  // By rank of the id, so that the ring does not depend on the order in which the members came.
+  const unsorted = new Uint32Array(total);
+  const unsortedOwners = new Uint16Array(total);
   let at = 0;
-  byId.forEach((member, rank) => {
+  for (const member of byId) {
     const id = byteString(members[member]!.id);
     // The n-th point of a worker is its id hashed with seed n; a heavier worker has the same points and more.
-    for (let n = 0; n < counts[member]!; n++) sortable[at++] = hash32(id, n) * 65_536 + rank;
-  });
-  sortable.sort();
+    for (let n = 0; n < counts[member]!; n++) {
+      unsortedOwners[at] = member;
+      unsorted[at++] = hash32(id, n);
+    }
+  }
+  return { ...sortPoints(unsorted, unsortedOwners), size: members.length };
+}
+
+/**
+ * Sorts by position in linear time: the positions are uniform, so with about one bucket a point (by their top bits)
+ * each bucket is nearly sorted once it is filled. Both steps keep the order of equal positions, which settles ties by
+ * id. The buckets' beginnings are then the starting places of the search.
+ */
+function sortPoints(unsorted: Uint32Array, unsortedOwners: Uint16Array): Omit<Ring, 'size'> {
+  const total = unsorted.length;
+  const bits = Math.min(20, Math.max(1, Math.ceil(Math.log2(total + 1))));
+  const shift = 32 - bits;
+  const starts = new Uint32Array(2 ** bits + 1);
+  for (const position of unsorted) starts[(position >>> shift) + 1]!++;
+  for (let b = 1; b < starts.length; b++) starts[b]! += starts[b - 1]!;
 
   const points = new Uint32Array(total);
   const owners = new Uint16Array(total);
+  const next = starts.slice();
   for (let i = 0; i < total; i++) {
-    const value = sortable[i]!;
-    const rank = value % 65_536;
-    points[i] = (value - rank) / 65_536;
-    owners[i] = byId[rank]!;
+    const position = unsorted[i]!;
+    const bucket = position >>> shift;
+    let place = next[bucket]!++;
+    for (; place > starts[bucket]! && points[place - 1]! > position; place--) {
+      points[place] = points[place - 1]!;
+      owners[place] = owners[place - 1]!;
+    }
+    points[place] = position;
+    owners[place] = unsortedOwners[i]!;
   }
-  return { points, owners, ...createStarts(points), size: members.length };
-}
-
-/** About one starting place a point, so that a search takes one or two steps however large the ring is. */
-function createStarts(points: Uint32Array): Pick<Ring, 'starts' | 'shift'> {
-  const bits = Math.min(20, Math.max(1, Math.ceil(Math.log2(points.length + 1))));
-  const shift = 32 - bits;
-  const starts = new Uint32Array(2 ** bits);
-  let point = 0;
-  for (let b = 0; b < starts.length; b++) {
-    while (point < points.length && points[point]! >>> shift < b) point++;
-    starts[b] = point;
-  }
-  return { starts, shift };
+  return { points, owners, starts, shift };
 }
 
 /** Index of the first point at or after `position`, going round. The ring must not be empty. */

@@ -52,7 +52,10 @@ function remember(versions: readonly string[], version: string): readonly string
   return [...without(versions, version), version].slice(-REMEMBERED_VERSIONS_MAX);
 }
 
-/** A deployment begins. Naming a version lifts what was held against it. */
+/**
+ * A deployment begins. Naming a version lifts what was held against it; a stable version that is no longer named is
+ * one that the new stable version replaces.
+ */
 export function openSplit(previous: Route | undefined, deployment: Deployment): Route {
   const { stableVersion, canaryVersion } = deployment;
   return {
@@ -61,7 +64,11 @@ export function openSplit(previous: Route | undefined, deployment: Deployment): 
     revision: THIS_REVISION,
     strategy: deployment.config.routingStrategy,
     stableVersion,
-    superseded: without(previous?.superseded ?? [], stableVersion, canaryVersion),
+    superseded: without(
+      previous === undefined ? [] : [...previous.superseded, previous.stableVersion],
+      stableVersion,
+      canaryVersion,
+    ).slice(-REMEMBERED_VERSIONS_MAX),
     rejected: without(previous?.rejected ?? [], stableVersion, canaryVersion),
     split: {
       deploymentId: deployment.id,
@@ -118,15 +125,26 @@ export function stampRoute(route: Route, revision: number): Route {
 }
 
 /**
- * Whose route a tenant's jobs follow. An open deployment of the tenant's own decides. Otherwise they follow the
- * queue, with two exceptions: what the tenant decided after the queue's latest decision stands, and a version
- * promoted for the tenant is not taken back by a deployment of the queue that starts from another one; only by
- * that deployment's own promotion.
+ * The route that a tenant's jobs follow:
+ * - the tenant's own, while a deployment of its own is open;
+ * - the tenant's own, where it had a promotion later than the queue's latest one and the queue does not stand on that
+ *   version (yet): a deployment of the queue that starts from another version must not take the tenant back;
+ * - else the queue's, but for the versions that were rolled back for this tenant: one of those it gets again only
+ *   from a deployment of the queue that was opened later, or by its promotion.
  */
 export function effectiveRoute(queueRoute: Route | undefined, tenantRoute: Route): Route {
   if (queueRoute === undefined || tenantRoute.split !== undefined) return tenantRoute;
-  if (tenantRoute.decidedAt > queueRoute.decidedAt) return tenantRoute;
   const keepsPromotion =
     tenantRoute.promotedAt > queueRoute.promotedAt && queueRoute.stableVersion !== tenantRoute.stableVersion;
-  return keepsPromotion ? tenantRoute : queueRoute;
+  if (keepsPromotion) return tenantRoute;
+
+  const { split, ...unsplit } = queueRoute;
+  const { rejected } = tenantRoute;
+  const isTakenBack =
+    split !== undefined &&
+    rejected.includes(split.canaryVersion) &&
+    tenantRoute.decidedAt > queueRoute.decidedAt;
+  const more = without(rejected, ...queueRoute.rejected);
+  if (more.length === 0) return queueRoute;
+  return { ...(isTakenBack ? unsplit : queueRoute), rejected: [...queueRoute.rejected, ...more] };
 }

@@ -67,6 +67,7 @@ export class RoutingTable<E extends Endpoint> {
   readonly #workers = new Map<string, RoutedWorker>();
   readonly #inputs = new Map<string, QueueInputs>();
   readonly #queues = new Map<string, CompiledQueue<E>>();
+  readonly #pools = new Pools<E>();
   #epoch = '';
   #revision = 0;
 
@@ -193,25 +194,22 @@ export class RoutingTable<E extends Endpoint> {
   }
 
   #compile(queues: ReadonlySet<string>): void {
-    // Queues served by the same workers share their pools, and so their rings: memory and caches then see one.
-    const pools = new PoolCache<E>();
-    for (const queue of queues) {
-      const previous = this.#queues.get(queue);
-      if (previous !== undefined) pools.offer(previous);
-    }
     for (const queue of queues) {
       const inputs = this.#inputs.get(queue);
       if (inputs === undefined) continue;
+      const previous = this.#queues.get(queue);
       if (inputs.workers.size === 0 && inputs.scopes.size === 0) {
         this.#inputs.delete(queue);
         this.#queues.delete(queue);
       } else {
-        this.#queues.set(queue, this.#compileQueue(queue, inputs, pools));
+        this.#queues.set(queue, this.#compileQueue(queue, inputs));
       }
+      // After the new ones were taken, so that what both use is kept.
+      if (previous !== undefined) this.#release(previous);
     }
   }
 
-  #compileQueue(queue: string, inputs: QueueInputs, pools: PoolCache<E>): CompiledQueue<E> {
+  #compileQueue(queue: string, inputs: QueueInputs): CompiledQueue<E> {
     const policy = this.#context.policyOf(queue);
     const endpoints = [...inputs.workers]
       .toSorted()
@@ -219,12 +217,19 @@ export class RoutingTable<E extends Endpoint> {
     const queueRoute = this.#routes.get(scopeKey(queue));
     const tenants = new Map<string, CompiledRoute<E>>();
     for (const key of inputs.scopes) {
-      const route = this.#routes.get(key)!;
-      if (route.tenant !== undefined && effectiveRoute(queueRoute, route) === route) {
-        tenants.set(route.tenant, compileRoute(queue, policy, route, endpoints, pools));
-      }
+      const own = this.#routes.get(key)!;
+      if (own.tenant === undefined) continue;
+      const route = effectiveRoute(queueRoute, own);
+      if (route !== queueRoute)
+        tenants.set(own.tenant, compileRoute(queue, policy, route, endpoints, this.#pools));
     }
-    return { policy, route: compileRoute(queue, policy, queueRoute, endpoints, pools), tenants };
+    return { policy, route: compileRoute(queue, policy, queueRoute, endpoints, this.#pools), tenants };
+  }
+
+  #release(queue: CompiledQueue<E>): void {
+    for (const route of [queue.route, ...queue.tenants.values()]) {
+      for (const pool of [route.canary, route.stable, route.reserve]) this.#pools.release(pool);
+    }
   }
 }
 
@@ -233,11 +238,11 @@ function compileRoute<E extends Endpoint>(
   policy: QueuePolicy,
   route: Route | undefined,
   endpoints: readonly E[],
-  pools: PoolCache<E>,
+  pools: Pools<E>,
 ): CompiledRoute<E> {
   const split = route?.split;
   const membersOf = (place: Membership): Pool<E> =>
-    pools.poolOf(endpoints.filter((e) => membershipOf(e.worker, route) === place));
+    pools.take(endpoints.filter((e) => membershipOf(e.worker, route) === place));
   return {
     queue,
     tenant: route?.tenant,
@@ -255,32 +260,37 @@ function compileRoute<E extends Endpoint>(
   };
 }
 
-/** Pools by their members, during one compilation. */
-class PoolCache<E extends Endpoint> {
-  readonly #byMembers = new Map<string, Pool<E>[]>();
+/**
+ * The pools in use, by their members. Queues served by the same workers share them, and so their rings: a thousand
+ * queues on the same hundred workers cost one ring, and the caches of the processor see one.
+ */
+class Pools<E extends Endpoint> {
+  readonly #byMembers = new Map<string, { readonly pool: Pool<E>; users: number }[]>();
 
-  offer(queue: CompiledQueue<E>): void {
-    for (const route of [queue.route, ...queue.tenants.values()]) {
-      for (const pool of [route.canary, route.stable, route.reserve]) this.#add(pool);
+  /** A pool of exactly these endpoints; give it back with `release`. */
+  take(endpoints: readonly E[]): Pool<E> {
+    const key = membersKey(endpoints);
+    const alike = this.#byMembers.get(key) ?? [];
+    let entry = alike.find(({ pool }) => holdsSame(pool, endpoints));
+    if (entry === undefined) {
+      entry = { pool: createPool(endpoints), users: 0 };
+      this.#byMembers.set(key, [...alike, entry]);
     }
+    entry.users++;
+    return entry.pool;
   }
 
-  poolOf(endpoints: readonly E[]): Pool<E> {
-    const known = this.#byMembers.get(membersKey(endpoints))?.find((pool) => holdsSame(pool, endpoints));
-    if (known !== undefined) return known;
-    const pool = createPool(endpoints);
-    this.#add(pool);
-    return pool;
-  }
-
-  #add(pool: Pool<E>): void {
+  release(pool: Pool<E>): void {
     const key = membersKey(pool.endpoints);
-    const pools = this.#byMembers.get(key);
-    if (pools === undefined) this.#byMembers.set(key, [pool]);
-    else if (!pools.includes(pool)) pools.push(pool);
+    const alike = this.#byMembers.get(key) ?? [];
+    const entry = alike.find((candidate) => candidate.pool === pool);
+    if (entry === undefined || --entry.users > 0) return;
+    const rest = alike.filter((candidate) => candidate !== entry);
+    if (rest.length > 0) this.#byMembers.set(key, rest);
+    else this.#byMembers.delete(key);
   }
 }
 
 function membersKey(endpoints: readonly Endpoint[]): string {
-  return endpoints.map((e) => e.worker.id).join('|');
+  return endpoints.map((e) => e.worker.id).join('\n');
 }

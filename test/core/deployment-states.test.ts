@@ -114,7 +114,7 @@ describe('a refusal says what is allowed instead', () => {
     [
       'paused',
       'set_percentage',
-      'Cannot set percentage a deployment that is paused',
+      'Cannot change the percentage of a deployment that is paused',
       'paused allows resume, roll_back',
     ],
     ['promoting', 'pause', 'Cannot pause a deployment that is promoting', 'promoting allows roll_back'],

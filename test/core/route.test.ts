@@ -208,9 +208,25 @@ class History {
 
   get followed(): string {
     const route = effectiveRoute(this.queue, this.tenant!);
-    return route === this.tenant ? 'tenant' : 'queue';
+    if (route === this.tenant) return 'tenant';
+    return route.split === this.queue!.split ? 'queue' : 'stable version of the queue';
   }
 }
+
+test('what was rolled back for a tenant gets nothing of that tenant while it follows the queue', () => {
+  const { queue, tenant } = new History('queue v1 → v3', 'tenant v1 → v2', 'tenant rolled back');
+  expect(placeOf('v2', effectiveRoute(queue, tenant!))).toBe('none');
+  expect(membershipOf(workerOf('w', { version: 'v2', lane: 'canary' }), queue)).toBe('canary');
+});
+
+test('a stable version that the next deployment does not name is superseded by the one that it names', () => {
+  const next = open(promoted(open(undefined, 'v2')), 'v3', 'v1');
+  expect(['v1', 'v2', 'v3'].map((version) => placeOf(version, next))).toEqual([
+    'stable',
+    'reserve',
+    'canary',
+  ]);
+});
 
 describe('the jobs of a tenant that had a deployment of its own follow', () => {
   test.each<[string, string, string[]]>([
@@ -227,14 +243,24 @@ describe('the jobs of a tenant that had a deployment of its own follow', () => {
       ['queue v1 → v3', 'tenant v1 → v2', 'tenant promoted'],
     ],
     [
-      'the tenant, if its rollback came after the latest decision of the queue',
-      'tenant',
+      'the stable version of the queue, if what they rolled back is being tried on the queue meanwhile',
+      'stable version of the queue',
       ['queue v1 → v2', 'tenant v1 → v2', 'tenant rolled back'],
     ],
     [
-      'the tenant, even when the queue then changes its percentage, which decides nothing',
-      'tenant',
+      'the same, when the queue then changes its percentage, which decides nothing',
+      'stable version of the queue',
       ['queue v1 → v2', 'tenant v1 → v2', 'tenant rolled back', 'queue 50 %'],
+    ],
+    [
+      'the queue, once it opens a deployment of that version after the rollback of the tenant',
+      'queue',
+      ['tenant v1 → v2', 'tenant rolled back', 'queue v1 → v2'],
+    ],
+    [
+      'the queue, if it promoted another version before the rollback of the tenant: that is not taken back',
+      'queue',
+      ['tenant v1 → v2', 'queue v1 → v3', 'queue promoted', 'tenant rolled back'],
     ],
     [
       'the queue, once it opens a deployment after the rollback of the tenant',

@@ -403,6 +403,19 @@ describe('queues', () => {
     expect(idsOf(table.routeFor('a', undefined)!.stable)).toEqual(['two']);
   });
 
+  test('that each opened a deployment of their own still share, one after the other', () => {
+    const queues = ['a', 'b', 'c'];
+    const table = tableOf([], [workerOf('one', { queues }), workerOf('two', { version: 'v2', queues })]);
+    for (const queue of queues)
+      putRoute(table, openSplit(undefined, deploymentOf({ id: `canary_${queue}`, queue })));
+    const [a, b, c] = queues.map((queue) => pools(table.routeFor(queue, undefined)!));
+    expect(a!.map(idsOf)).toEqual([['two'], ['one'], []]);
+    for (const place of [0, 1, 2]) {
+      expect(b![place]).toBe(a![place]);
+      expect(c![place]).toBe(a![place]);
+    }
+  });
+
   test('with other workers do not', () => {
     const table = tableOf([], [workerOf('one', { queues: ['a'] }), workerOf('two', { queues: ['a', 'b'] })]);
     expect(table.routeFor('a', undefined)!.stable).not.toBe(table.routeFor('b', undefined)!.stable);
@@ -518,7 +531,7 @@ describe('the jobs of a tenant', () => {
     putRoute(table, rolledBack(stampRoute(tenantOpen, 1)));
     expect(table.routeFor('q', 'acme')!.tenant).toBe('acme');
     putRoute(table, OPEN);
-    expect(table.routeFor('q', 'acme')).toBe(table.routeFor('q', undefined));
+    expect(table.routeFor('q', 'acme')).toMatchObject({ tenant: undefined, deploymentId: 'canary_1' });
   });
 
   test('share the pools of the queue where the members are the same', () => {
