@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { addConfigRoutes } from './api/config-routes.ts';
 import { addDeploymentActionRoutes } from './api/deployment-action-routes.ts';
 import { addDeploymentRoutes } from './api/deployment-routes.ts';
+import { addOpenApi } from './api/openapi.ts';
 import { addOperationsRoutes } from './api/operations-routes.ts';
 import { addWorkerRoutes } from './api/worker-routes.ts';
 import { authenticate, needs } from './auth.ts';
@@ -67,5 +68,6 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   addWorkerRoutes(api, workers);
   addConfigRoutes(api, deps.profiles);
   app.route(BASE_PATH, api);
+  addOpenApi(app, deps.version);
   return app;
 }

@@ -8,7 +8,10 @@ import { expecting } from '../http/problems.ts';
 
 export function named(grammar: NameGrammar) {
   const error = expecting(grammar.accepted);
-  return z.string({ error }).refine((value) => isNamed(grammar, value), { error });
+  return z
+    .string({ error })
+    .refine((value) => isNamed(grammar, value), { error })
+    .openapi({ pattern: grammar.pattern.source, description: grammar.accepted });
 }
 
 export function oneOf<const T extends readonly string[]>(words: T) {

@@ -2,7 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Registry } from 'prom-client';
 import type { Store } from '../../src/runtime/store/store.ts';
 import type { ControlEnv } from '../env.ts';
-import { errorAnswers, json } from './answers.ts';
+import { errorAnswers, json, SECURITY } from './answers.ts';
 
 /** For those who run it: alive, ready, metrics. */
 
@@ -33,6 +33,8 @@ const metrics = createRoute({
   path: '/metrics',
   tags,
   summary: 'Prometheus metrics',
+  // Unless they are configured to be public.
+  security: SECURITY,
   responses: {
     200: { description: 'Text exposition format.', content: { 'text/plain': { schema: z.string() } } },
     ...errorAnswers('UNAUTHORIZED', 'FORBIDDEN', 'INTERNAL'),

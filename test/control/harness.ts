@@ -26,7 +26,7 @@ type Who = keyof typeof SECRETS | 'nobody';
 
 // The tests of what an answer says; each reads the fields that it is about.
 // oxlint-disable-next-line typescript/no-explicit-any
-type Json = any;
+export type Json = any;
 
 export interface Answer {
   readonly status: number;

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import { BASE_PATH } from '../../control/app.ts';
+import { openControl, type Json } from './harness.ts';
+
+interface Description {
+  readonly document: Json;
+  readonly endpoints: readonly { readonly name: string; readonly operation: Json }[];
+}
+
+async function readDescription(): Promise<Description> {
+  const control = await openControl();
+  const { body: document } = await control.fetch('/openapi.json');
+  const endpoints = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
+    Object.entries<Json>(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      operation,
+    })),
+  );
+  return { document, endpoints };
+}
+
+describe('the description of the API', () => {
+  test('needs no token, and says of itself that it is OpenAPI 3.1', async () => {
+    const { document } = await readDescription();
+    expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '0.0.0-test' } });
+  });
+
+  test('names every endpoint', async () => {
+    const { endpoints } = await readDescription();
+    expect(endpoints.map(({ name }) => name).toSorted((a, b) => a.localeCompare(b))).toEqual([
+      `DELETE ${BASE_PATH}/deployments/{id}`,
+      `DELETE ${BASE_PATH}/workers/{id}`,
+      `GET ${BASE_PATH}/config/profiles`,
+      `GET ${BASE_PATH}/deployments`,
+      `GET ${BASE_PATH}/deployments/{id}`,
+      `GET ${BASE_PATH}/deployments/{id}/events`,
+      `GET ${BASE_PATH}/workers`,
+      'GET /healthz',
+      'GET /metrics',
+      'GET /readyz',
+      `POST ${BASE_PATH}/deployments`,
+      `POST ${BASE_PATH}/deployments/{id}/pause`,
+      `POST ${BASE_PATH}/deployments/{id}/promote`,
+      `POST ${BASE_PATH}/deployments/{id}/resume`,
+      `POST ${BASE_PATH}/deployments/{id}/rollback`,
+      `POST ${BASE_PATH}/workers`,
+      `PUT ${BASE_PATH}/deployments/{id}/percentage`,
+      `PUT ${BASE_PATH}/workers/{id}/status`,
+    ]);
+  });
+
+  test('gives every body of JSON a schema and an example, and every error its code', async () => {
+    const { endpoints } = await readDescription();
+    for (const { name, operation } of endpoints) {
+      const bodies = [operation.requestBody, ...Object.values<Json>(operation.responses)]
+        .map((part) => part?.content?.['application/json'])
+        .filter((content) => content !== undefined);
+      for (const content of bodies) {
+        const hasExample = content.example !== undefined || Object.keys(content.examples).length > 0;
+        expect([name, hasExample, content.schema]).toEqual([name, true, expect.any(Object)]);
+      }
+      for (const [status, { content }] of Object.entries<Json>(operation.responses)) {
+        if (Number(status) < 400) continue;
+        expect(content['application/json'].schema).toEqual({ $ref: '#/components/schemas/Error' });
+        for (const [code, { value }] of Object.entries<Json>(content['application/json'].examples)) {
+          expect(value).toEqual({
+            error: expect.any(String) as string,
+            code,
+            details: expect.any(Object) as object,
+          });
+        }
+      }
+    }
+  });
+
+  test('refers to nothing that it does not hold', async () => {
+    const { document } = await readDescription();
+    const references = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g);
+    const names = new Set([...references].map(([, name]) => name!));
+    expect(names.size).toBeGreaterThan(10);
+    for (const name of names) expect(document.components.schemas).toHaveProperty(name);
+  });
+
+  test('says how to authenticate, wherever a token is needed', async () => {
+    const { document, endpoints } = await readDescription();
+    expect(document.components.securitySchemes).toEqual({
+      bearer: { type: 'http', scheme: 'bearer' },
+      apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+    });
+    for (const { name, operation } of endpoints.filter((e) => e.name.includes(BASE_PATH))) {
+      expect([name, operation.security]).toEqual([name, [{ bearer: [] }, { apiKey: [] }]]);
+    }
+  });
+});
