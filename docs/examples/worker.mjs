@@ -4,6 +4,7 @@
 //
 // It needs nothing of Lanewise; every worker that speaks HTTP can be canaried as it is.
 import { createServer } from 'node:http';
+import process from 'node:process';
 
 const [port = '3000', version = 'v1', failing = '0'] = process.argv.slice(2);
 
@@ -23,5 +24,5 @@ createServer(async (request, response) => {
     }) + '\n',
   );
 }).listen(Number(port), '127.0.0.1', function listening() {
-  console.log(`worker ${version} on http://127.0.0.1:${this.address().port}`);
+  process.stdout.write(`worker ${version} on http://127.0.0.1:${this.address().port}\n`);
 });
