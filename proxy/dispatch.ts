@@ -3,6 +3,7 @@ import { chooseLane, placeInLane, type CompiledRoute, type Placement } from '../
 import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
 import type { Lane } from '../src/core/lane.ts';
 import { outcomeOfAnswer, type Outcome } from '../src/core/outcome.ts';
+import { occupy, vacate } from '../src/core/pool.ts';
 import type { RoutingTable } from '../src/core/routing-table.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
 import type { Exchange, ForwardFailure, ForwardHandler } from './forwarder.ts';
@@ -162,14 +163,12 @@ export class Dispatch implements ForwardHandler {
   }
 
   #forward(route: CompiledRoute<WorkerEndpoint>, placement: Placement<WorkerEndpoint>): void {
-    const { endpoint, pool, member, lane } = placement;
+    const { endpoint, lane } = placement;
     const { version } = endpoint.worker;
     this.#placement = placement;
     this.#series = this.#context.telemetry.seriesOf(route.queue, route.tenant, lane, version);
     this.#series.inFlight++;
-    endpoint.inFlight++;
-    pool.inFlight[member]!++;
-    pool.inFlightTotal++;
+    occupy(placement);
     this.#exchange = endpoint.forwarder!.forward(
       {
         method: this.#request.method!,
@@ -186,9 +185,7 @@ export class Dispatch implements ForwardHandler {
     const placement = this.#placement;
     if (placement === undefined) return;
     this.#placement = undefined;
-    placement.endpoint.inFlight--;
-    placement.pool.inFlight[placement.member]!--;
-    placement.pool.inFlightTotal--;
+    vacate(placement);
     this.#series!.inFlight--;
   }
 

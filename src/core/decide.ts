@@ -72,8 +72,8 @@ export function placeInLane<E extends Endpoint>(
 }
 
 function placement<E extends Endpoint>(choice: Choice<E>, lane: Lane, fallback: boolean): Placement<E> {
-  const { pool, member, endpoint, spilled } = choice;
-  return { pool, member, endpoint, spilled, lane, fallback };
+  const { pool, member, endpoint, keyHash, spilled } = choice;
+  return { pool, member, endpoint, keyHash, spilled, lane, fallback };
 }
 
 /** Lane and worker for a job, in one step. */

@@ -6,13 +6,13 @@ import { effectiveWeight, type RoutedWorker } from './worker.ts';
  * only skip. Choosing allocates nothing.
  */
 
-/** A worker as a dispatcher sees it. Owned by the proxy; decisions only read it. */
+/** A worker as a dispatcher sees it. Owned by the proxy; decisions only read it, `occupy` and `vacate` count. */
 export interface Endpoint {
   readonly worker: RoutedWorker;
   /** May be sent jobs: the registry says so and nothing that the proxy saw says otherwise. */
   readonly usable: boolean;
   /** Dispatches that this proxy has under way on it, over all queues. */
-  readonly inFlight: number;
+  inFlight: number;
 }
 
 export interface Pool<E extends Endpoint> {
@@ -23,27 +23,35 @@ export interface Pool<E extends Endpoint> {
   /** Dispatches of this pool under way: each member's, and the sum. */
   readonly inFlight: Int32Array;
   inFlightTotal: number;
+  /** Dispatches of this pool under way by the hash of their key. */
+  readonly keysInFlight: Map<number, number>;
   /** Scratch of the walk round the ring: members seen since `walk` was last raised. Counts past 2^32 in half a day. */
   readonly seen: Float64Array;
   walk: number;
 }
 
+/**
+ * A hot key spills: once its worker holds more than `factor` times the mean in-flight of the lane (Mirrokni et al.
+ * 2016), further jobs of that key go to the next candidate. Only a key that has jobs under way can be hot; any other
+ * stays with its worker however full that is by chance. (Of 64 jobs spread evenly over 10 workers the fullest holds
+ * 12, nearly twice the mean; passing that worker over would break stickiness for keys that did nothing.)
+ */
 export interface BoundedLoad {
-  /** A worker holds at most this many times the mean in-flight of its lane (Mirrokni et al. 2016). */
   readonly factor: number;
-  /**
-   * Below this many in flight a worker is never passed over. The mean of a few jobs says nothing about heat: of 64
-   * jobs spread evenly over 10 workers, the fullest holds 12 by chance alone, nearly twice the mean.
-   */
+  /** Below this many in flight a worker is never passed over: the mean of a few jobs says nothing about heat. */
   readonly floor: number;
 }
 
-export const BOUNDED_LOAD_DEFAULT: BoundedLoad = { factor: 1.25, floor: 16 };
+export const BOUNDED_LOAD_DEFAULT: BoundedLoad = { factor: 1.25, floor: 8 };
+
+const NO_KEY = -1;
 
 export interface Choice<E extends Endpoint> {
   readonly pool: Pool<E>;
   readonly member: number;
   readonly endpoint: E;
+  /** What the key is counted under; −1 for a choice without one. */
+  readonly keyHash: number;
   /** The key's first usable worker was too busy, so the job spilled to a later one. */
   readonly spilled: boolean;
 }
@@ -62,6 +70,7 @@ export function createPool<E extends Endpoint>(endpoints: readonly E[]): Pool<E>
     weightTotal: members.reduce((sum, m) => sum + m.weight, 0),
     inFlight: new Int32Array(endpoints.length),
     inFlightTotal: 0,
+    keysInFlight: new Map(),
     seen: new Float64Array(endpoints.length),
     walk: 0,
   };
@@ -75,6 +84,25 @@ export function holdsSame<E extends Endpoint>(pool: Pool<E>, endpoints: readonly
   );
 }
 
+/** A dispatch begins on its choice. */
+export function occupy({ pool, member, endpoint, keyHash }: Choice<Endpoint>): void {
+  endpoint.inFlight++;
+  pool.inFlight[member]!++;
+  pool.inFlightTotal++;
+  if (keyHash !== NO_KEY) pool.keysInFlight.set(keyHash, (pool.keysInFlight.get(keyHash) ?? 0) + 1);
+}
+
+/** The dispatch is over; once for each `occupy`. */
+export function vacate({ pool, member, endpoint, keyHash }: Choice<Endpoint>): void {
+  endpoint.inFlight--;
+  pool.inFlight[member]!--;
+  pool.inFlightTotal--;
+  if (keyHash === NO_KEY) return;
+  const left = pool.keysInFlight.get(keyHash)! - 1;
+  if (left === 0) pool.keysInFlight.delete(keyHash);
+  else pool.keysInFlight.set(keyHash, left);
+}
+
 function isOpen(endpoint: Endpoint, tried: Tried): boolean {
   return endpoint.usable && !isFull(endpoint) && !tried.includes(endpoint);
 }
@@ -83,7 +111,7 @@ function isFull({ worker, inFlight }: Endpoint): boolean {
   return worker.maxConcurrency !== undefined && inFlight >= worker.maxConcurrency;
 }
 
-/** The first worker that the key prefers, is open, and holds less than its share of the bound. */
+/** The first worker that the key prefers, is open and, if the key is hot, holds less than its share of the bound. */
 export function chooseByKey<E extends Endpoint>(
   pool: Pool<E>,
   key: string,
@@ -91,18 +119,25 @@ export function chooseByKey<E extends Endpoint>(
   tried: Tried,
 ): Choice<E> | undefined {
   if (pool.ring.size === 0) return undefined;
-  const start = findPoint(pool.ring, ringPosition(key));
+  const position = ringPosition(key);
+  // 31 bits: a small integer to the engine, and two keys under way hardly ever share one.
+  const keyHash = position >>> 1;
+  const start = findPoint(pool.ring, position);
+  if (!pool.keysInFlight.has(keyHash)) return walkFrom(pool, start, keyHash, UNBOUNDED, 1, tried);
   // The mean over all members is the cheap one, and never above the mean over the open ones: whom the key prefers
   // and it lets pass is the choice. Before the job spills, count without the workers that are out.
-  const preferred = walkFrom(pool, start, bound, pool.weightTotal, tried);
+  const preferred = walkFrom(pool, start, keyHash, bound, pool.weightTotal, tried);
   return preferred?.spilled === false
     ? preferred
-    : walkFrom(pool, start, bound, openWeight(pool, tried), tried);
+    : walkFrom(pool, start, keyHash, bound, openWeight(pool, tried), tried);
 }
+
+const UNBOUNDED: BoundedLoad = { factor: 0, floor: Infinity };
 
 function walkFrom<E extends Endpoint>(
   pool: Pool<E>,
   start: number,
+  keyHash: number,
   bound: BoundedLoad,
   weightTotal: number,
   tried: Tried,
@@ -119,7 +154,9 @@ function walkFrom<E extends Endpoint>(
     const endpoint = pool.endpoints[member]!;
     if (!endpoint.usable || tried.includes(endpoint)) continue;
     const limit = Math.max(bound.floor, Math.ceil(perWeight * pool.weights[member]!));
-    if (!isFull(endpoint) && pool.inFlight[member]! < limit) return { pool, member, endpoint, spilled };
+    if (!isFull(endpoint) && pool.inFlight[member]! < limit) {
+      return { pool, member, endpoint, keyHash, spilled };
+    }
     spilled = true;
   }
   return undefined;
@@ -148,7 +185,7 @@ export function chooseByLoad<E extends Endpoint>(
   if (first === -1) return undefined;
   const second = nextOpen(pool, Math.floor(random() * ring.points.length), tried, first);
   const member = second !== -1 && load(pool, second) < load(pool, first) ? second : first;
-  return { pool, member, endpoint: endpoints[member]!, spilled: false };
+  return { pool, member, endpoint: endpoints[member]!, keyHash: NO_KEY, spilled: false };
 }
 
 function load(pool: Pool<Endpoint>, member: number): number {

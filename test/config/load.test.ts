@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { CONFIG_KEYS, ConfigError, loadConfig, type ConfigSources } from '../../config/load.ts';
 
-function load(environment: ConfigSources['environment'] = {}, text?: string, files: Record<string, string> = {}) {
+function load(
+  environment: ConfigSources['environment'] = {},
+  text?: string,
+  files: Record<string, string> = {},
+) {
   return loadConfig({
     environment,
     ...(text !== undefined && { file: { path: 'lanewise.yaml', text } }),
@@ -26,7 +30,7 @@ function problemsOf(act: () => unknown): readonly string[] {
 describe('configuration', () => {
   it('has the documented defaults', () => {
     const { config } = load();
-    expect(config.control).toEqual({ host: '127.0.0.1', port: 8080 });
+    expect(config.control).toEqual({ host: '127.0.0.1', port: 8080, metrics_public: true });
     expect(config.proxy).toEqual({ host: '127.0.0.1', port: 8090 });
     expect(config.admin).toEqual({ host: '127.0.0.1', port: 8091 });
     expect(config).toMatchObject({
@@ -79,7 +83,7 @@ describe('configuration', () => {
       payments: {
         routing_strategy: 'hash_ring',
         allow_lane_override: true,
-        bounded_load: { factor: 1.25, floor: 16 },
+        bounded_load: { factor: 1.25, floor: 8 },
       },
     });
   });

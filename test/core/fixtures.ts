@@ -23,11 +23,18 @@ export function poolOf(...workers: readonly RoutedWorker[]): Pool<TestEndpoint> 
   return createPool(workers.map(endpointOf));
 }
 
-/** Gives a member so many dispatches under way, in both counts that decisions read. */
+class EveryKey extends Map<number, number> {
+  override has(): boolean {
+    return true;
+  }
+}
+
+/** Gives a member so many dispatches under way, in every count that decisions read, and makes every key a hot one. */
 export function setInFlight(pool: Pool<TestEndpoint>, member: number, inFlight: number): void {
   pool.inFlightTotal += inFlight - pool.inFlight[member]!;
   pool.inFlight[member] = inFlight;
   pool.endpoints[member]!.inFlight = inFlight;
+  Object.assign(pool, { keysInFlight: new EveryKey() });
 }
 
 export function deploymentOf(over: Partial<Deployment> = {}): Deployment {

@@ -4,6 +4,8 @@ import {
   BOUNDED_LOAD_DEFAULT,
   chooseByKey,
   chooseByLoad,
+  occupy,
+  vacate,
   createPool,
   holdsSame,
   NONE_TRIED,
@@ -154,6 +156,38 @@ describe('bounded load', () => {
     expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: first, spilled: false });
     setInFlight(pool, first!, BOUND.floor);
     expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)?.spilled).toBe(true);
+  });
+
+  // 64 jobs under way on ten workers put 17 and more on one of them every few thousand jobs; that moved keys that had
+  // nothing else under way off their worker.
+  test('is for keys that have jobs under way: any other stays with its worker, however full that is', () => {
+    const { pool, first, second } = loaded();
+    setInFlight(pool, first, 500);
+    Object.assign(pool, { keysInFlight: new Map() });
+    const alone = chooseByKey(pool, 'hot', BOUND, NONE_TRIED)!;
+    expect(alone).toMatchObject({ member: first, spilled: false });
+    occupy(alone);
+    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: second, spilled: true });
+    vacate(alone);
+    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toEqual(alone);
+  });
+
+  test('counts what begins and ends: everything is as before once all dispatches are over', () => {
+    const pool = poolOfSize(5);
+    const random = randomOf(3);
+    const choices = KEYS.slice(0, 500).map((key, i) => {
+      const choice =
+        i % 3 === 0 ? chooseByLoad(pool, random, NONE_TRIED)! : chooseByKey(pool, key, BOUND, NONE_TRIED)!;
+      occupy(choice);
+      return choice;
+    });
+    expect(pool.inFlightTotal).toBe(500);
+    expect(pool.inFlight.reduce((a, b) => a + b)).toBe(500);
+    expect([...pool.keysInFlight.values()].reduce((a, b) => a + b)).toBe(333);
+    choices.forEach(vacate);
+    expect([pool.inFlightTotal, ...pool.inFlight]).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(pool.keysInFlight.size).toBe(0);
+    expect(pool.endpoints.every(({ inFlight }) => inFlight === 0)).toBe(true);
   });
 
   test('lets a worker of weight 2 hold twice as much', () => {
