@@ -97,7 +97,10 @@ describe('the Redis store, when Redis', () => {
     const ended = Promise.allSettled(saving);
     await saving[0];
     await server.kill();
+    const killedAt = performance.now();
     const results = await ended;
+    // They wait neither for their deadline nor for the next connection, which could only send them again.
+    expect(performance.now() - killedAt).toBeLessThan(1_500);
     await server.start();
     await answersAgain(store);
     const stored = new Set((await store.listWorkers()).map((w) => w.id));
