@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDataDir } from '../src/runtime/data-dir.ts';
+import { OperatorError } from '../src/runtime/operator-error.ts';
 
 /**
  * On loopback nobody has to configure credentials: a token is made at the first start and kept beside the data, for
@@ -17,11 +19,11 @@ export interface StoredToken {
 const TOKEN_BYTES = 32;
 const TOKEN_FORM = /^[\x21-\x7e]{16,}$/;
 
-/** @throws Error naming the file or directory and what to do about it */
+/** @throws OperatorError naming the file or directory and what to do about it */
 export async function loadOrCreateToken(dataDir: string): Promise<StoredToken> {
   const path = join(dataDir, 'token');
   try {
-    await mkdir(dataDir, { recursive: true });
+    makeDataDir(dataDir);
     const stored = await readStored(path);
     if (stored !== undefined) return { token: stored, path, created: false };
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
@@ -30,7 +32,7 @@ export async function loadOrCreateToken(dataDir: string): Promise<StoredToken> {
     return { token: (await readStored(path))!, path, created: false };
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw new Error(
+    throw new OperatorError(
       `Cannot keep the generated token in ${path}: ${error.message}. Set LANEWISE_DATA_DIR to a directory that can be written, or LANEWISE_TOKENS`,
       { cause: error },
     );
@@ -47,7 +49,7 @@ async function readStored(path: string): Promise<string | undefined> {
   }
   const token = text.trim();
   if (!TOKEN_FORM.test(token)) {
-    throw new Error(`${path} does not hold a token; remove the file and a new one is made`);
+    throw new OperatorError(`${path} does not hold a token; remove the file and a new one is made`);
   }
   await chmod(path, 0o600);
   return token;

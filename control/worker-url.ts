@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { OperatorError } from '../src/runtime/operator-error.ts';
 import { quote } from './http/problems.ts';
 
 /**
@@ -32,7 +33,7 @@ const NEVER = [
 
 const URL_LENGTH_MAX = 2048;
 
-/** @throws Error naming every range that is not one */
+/** @throws OperatorError naming every range that is not one */
 export function createWorkerUrlCheck(
   allow: readonly string[],
   resolve: ResolveHost,
@@ -82,7 +83,7 @@ function rangesOf(cidrs: readonly string[]): BlockList {
   const list = new BlockList();
   const bad = cidrs.filter((cidr) => !addRange(list, cidr));
   if (bad.length > 0) {
-    throw new Error(
+    throw new OperatorError(
       `LANEWISE_WORKER_URL_ALLOW: ${bad.map(quote).join(', ')} must be an address or a range such as 10.0.0.0/8`,
     );
   }

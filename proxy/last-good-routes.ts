@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RouteSnapshot } from '../src/core/routing-table.ts';
+import { makeDataDir } from '../src/runtime/data-dir.ts';
 
 /**
  * The latest routes on disk, so that a proxy can start with everything else down. Written whole to a new file that
@@ -41,7 +42,7 @@ export function createLastGoodRoutes(
     },
 
     async save(snapshot) {
-      await mkdir(dataDir, { recursive: true, mode: 0o700 });
+      makeDataDir(dataDir);
       // Several proxies may share a data directory; each writes to a file of its own.
       const next = `${path}.${globalThis.crypto.randomUUID()}.${++writes}`;
       const file = await open(next, 'w', 0o600);

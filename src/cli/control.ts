@@ -10,7 +10,7 @@ import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
 import { VERSION } from '../runtime/version.ts';
-import { OperatorError } from './errors.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
 
 /** The control plane, put together. */
 

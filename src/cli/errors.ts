@@ -1,12 +1,9 @@
 import { ConfigError } from '../../config/load.ts';
 import { TokenProblems } from '../../control/credentials.ts';
 import { LanewiseError } from '../core/errors.ts';
-import { ListenError } from '../runtime/listen.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
 
-/** What the operator can mend; its message is the whole story, a stack would only hide it. */
-export class OperatorError extends Error {}
-
-const EXPECTED = [OperatorError, ConfigError, TokenProblems, ListenError, LanewiseError];
+const EXPECTED = [OperatorError, ConfigError, TokenProblems, LanewiseError];
 
 export function describeFailure(error: unknown): string {
   if (EXPECTED.some((kind) => error instanceof kind)) return `lanewise: ${(error as Error).message}`;

@@ -2,7 +2,7 @@ import type { Config } from '../../config/load.ts';
 import type { Logger } from '../runtime/log.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Store } from '../runtime/store/store.ts';
-import { OperatorError } from './errors.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
 
 /** Redis where one is configured, else the embedded store. Each is loaded only where it is used. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {

@@ -1,6 +1,6 @@
 import { loadConfig, type Config } from '../../config/load.ts';
 import type { Logger } from '../runtime/log.ts';
-import { OperatorError } from './errors.ts';
+import { OperatorError } from '../runtime/operator-error.ts';
 import type { Host } from './host.ts';
 
 export interface Settings {

@@ -1,5 +1,6 @@
 import { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
+import { OperatorError } from './operator-error.ts';
 
 export interface ListenAddress {
   readonly host: string;
@@ -8,8 +9,8 @@ export interface ListenAddress {
   readonly variables: string;
 }
 
-/** An address that can't be listened on: the operator's to solve, so the message is the whole story. */
-export class ListenError extends Error {}
+/** An address that can't be listened on. */
+export class ListenError extends OperatorError {}
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there already',

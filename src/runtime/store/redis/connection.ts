@@ -26,7 +26,7 @@ export interface RedisConnection {
 
 type Scripted = Record<ScriptName, (...args: readonly string[]) => Promise<unknown>>;
 
-/** Connects in the background, for ever. @throws Error if the URL is not one. */
+/** Connects in the background, for ever. @throws OperatorError if the URL is not one. */
 export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): RedisConnection {
   const target = parseRedisUrl(url);
   const redis = maskRedisUrl(url);

@@ -13,7 +13,7 @@ export interface RedisStoreOptions extends RedisConnectionOptions {
 /**
  * The store that many processes share. Returns at once and connects in the background, so that a process can start
  * while Redis is away.
- * @throws Error for the operator if the URL is not one.
+ * @throws OperatorError if the URL is not one.
  */
 export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
   const connection = openRedisConnection({ ...options, log });

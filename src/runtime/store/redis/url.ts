@@ -1,3 +1,5 @@
+import { OperatorError } from '../../operator-error.ts';
+
 /**
  * Where Redis is. `URL` takes one host only, so the list of hosts is taken apart here. User name and password are those
  * of the data nodes, percent-encoded as in every URL.
@@ -46,10 +48,10 @@ const SENTINEL_PORT_DEFAULT = 26379;
 const URL_PARTS =
   /^(?<scheme>[a-z+]+):\/\/(?:(?<userinfo>.*)@)?(?<hosts>[^@/?#]*)(?:\/(?<path>[^?#]*))?(?:\?(?<query>[^#]*))?$/;
 
-/** @throws Error that quotes the URL without its password and says which forms are taken. */
+/** @throws OperatorError that quotes the URL without its password and says which forms are taken. */
 export function parseRedisUrl(url: string): RedisTarget {
   const fail = (problem: string): Error =>
-    new Error(`the Redis URL ${maskRedisUrl(url)} ${problem}; it must be ${REDIS_URL_FORMS}`);
+    new OperatorError(`the Redis URL ${maskRedisUrl(url)} ${problem}; it must be ${REDIS_URL_FORMS}`);
   const parts = URL_PARTS.exec(url)?.groups;
   if (parts === undefined) throw fail('is not a URL');
   const { scheme = '', userinfo, hosts = '', path = '', query = '' } = parts;

@@ -1,8 +1,10 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { v7 as uuid } from 'uuid';
 import { LanewiseError } from '../../../core/errors.ts';
+import { makeDataDir } from '../../data-dir.ts';
+import { OperatorError } from '../../operator-error.ts';
 import { damaged } from '../records.ts';
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
@@ -24,7 +26,7 @@ export interface Database {
   close(): void;
 }
 
-/** @throws Error for the operator: names the directory and says what is needed. */
+/** @throws OperatorError that names the directory and says what is needed. */
 export function openDatabase(dataDir: string): Database {
   const path = join(dataDir, DATABASE_FILE);
   makeFile(dataDir, path);
@@ -39,26 +41,19 @@ export function openDatabase(dataDir: string): Database {
   }
 }
 
-/** Makes the directory and the file for the owner only: deployments and their metadata are nobody else's business. */
+/** Makes the directory and the file for the owner only. */
 function makeFile(dataDir: string, path: string): void {
   try {
-    makeDirectory(dataDir);
+    makeDataDir(dataDir);
     closeSync(openSync(path, 'a', 0o600));
     chmodSync(path, 0o600);
   } catch (error) {
-    throw new Error(
+    throw new OperatorError(
       `the data directory ${dataDir} can't be used (${messageOf(error)}): it must be a directory that this process ` +
         'may create, or one in which it may write; LANEWISE_DATA_DIR names another one',
       { cause: error },
     );
   }
-}
-
-/** Not `recursive`: Node 24 never returns from that where the parent exists but refuses with ENOENT (`/proc`). */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
 }
 
 /**
@@ -112,14 +107,14 @@ function openingError(dataDir: string, path: string, cause: unknown): Error {
   const moveAway = `move ${path} away (a new one is made), or set LANEWISE_DATA_DIR to another directory`;
   const code = primaryCodeOf(cause);
   if (code === SQLITE_BUSY) {
-    return new Error(
+    return new OperatorError(
       `the data directory ${dataDir} is in use by another Lanewise process: only one may run on it; stop that one, ` +
         'set LANEWISE_DATA_DIR to another directory, or set REDIS_URL to run several',
       { cause },
     );
   }
   if (code === SQLITE_NOTADB || cause instanceof ForeignFileError) {
-    return new Error(
+    return new OperatorError(
       `in the data directory ${dataDir}, ${DATABASE_FILE} is not a Lanewise store: ${moveAway}`,
       {
         cause,
@@ -127,13 +122,13 @@ function openingError(dataDir: string, path: string, cause: unknown): Error {
     );
   }
   if (cause instanceof SchemaError && typeof cause.version === 'number' && cause.version > SCHEMA_VERSION) {
-    return new Error(
+    return new OperatorError(
       `in the data directory ${dataDir}, ${DATABASE_FILE} was written by a newer Lanewise (schema ${cause.version}; ` +
         `this one reads up to ${SCHEMA_VERSION}): run the newer one, or ${moveAway}`,
       { cause },
     );
   }
-  return new Error(
+  return new OperatorError(
     `in the data directory ${dataDir}, ${DATABASE_FILE} can't be opened (${messageOf(cause)}): the directory must be ` +
       `writable, on a disk that supports file locks and has space left; if the file is damaged, ${moveAway}`,
     { cause },

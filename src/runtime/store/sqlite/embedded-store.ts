@@ -14,7 +14,7 @@ export interface EmbeddedStoreOptions {
 
 /**
  * The store of a single process that runs both planes: SQLite for what must last, an in-process bus for the rest.
- * @throws Error for the operator if the directory can't be used; it says what is needed.
+ * @throws OperatorError if the directory can't be used; it says what is needed.
  */
 export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Store {
   const db = openDatabase(dataDir);
