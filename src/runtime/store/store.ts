@@ -2,6 +2,7 @@ import type { Deployment, DeploymentEvent, DeploymentStatus } from '../../core/d
 import type { Route } from '../../core/route.ts';
 import type { RouteSnapshot, RouteUpdate } from '../../core/routing-table.ts';
 import type { Worker } from '../../core/worker.ts';
+import type { RequestStore } from './request-store.ts';
 
 /**
  * What both planes ask of the store, in the domain's verbs. Two implementations stand behind it, Redis and SQLite,
@@ -13,9 +14,11 @@ import type { Worker } from '../../core/worker.ts';
  *   is published after it is stored. Publication is a hint; the store is the truth.
  * - A store that cannot be reached rejects with LanewiseError `STORE_UNAVAILABLE`, promptly, never by hanging.
  */
-export interface Store extends DeploymentStore, WorkerStore, RouteStore {
+export interface Store extends DeploymentStore, WorkerStore, RouteStore, RequestStore {
   /** `redis` or `embedded`; for messages only. */
   readonly kind: StoreKind;
+  /** On a Redis Cluster what belongs together must share a slot, so queues need a hash tag: `{payments}`. */
+  readonly needsHashTags: boolean;
   /** Whether the store answers right now. @throws STORE_UNAVAILABLE */
   ping(): Promise<void>;
   /** Lets go of connections and files. Subscriptions end. */

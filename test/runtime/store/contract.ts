@@ -1,6 +1,7 @@
 import { describeConcurrency } from './contract-concurrency.ts';
 import { describeDeployments } from './contract-deployments.ts';
 import { describeReports } from './contract-reports.ts';
+import { describeRequests } from './contract-requests.ts';
 import { describeRoutes } from './contract-routes.ts';
 import { describeWorkers } from './contract-workers.ts';
 import type { OpenFixture } from './fixture.ts';
@@ -11,5 +12,6 @@ export function describeStoreContract(open: OpenFixture): void {
   describeWorkers(open);
   describeRoutes(open);
   describeReports(open);
+  describeRequests(open);
   describeConcurrency(open);
 }

@@ -24,7 +24,7 @@ function open(dataDir: string, clock: Clock = systemClock): Store {
 describe('the embedded store', () => {
   describeStoreContract(async () => {
     let now = 0;
-    const store = open(await temporaryDir(), { now: () => 0, monotonic: () => now });
+    const store = open(await temporaryDir(), { now: () => now, monotonic: () => now });
     return {
       store,
       other: store,

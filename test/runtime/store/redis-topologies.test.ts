@@ -38,6 +38,17 @@ describe('the Redis store', () => {
       // One slot, so one node, holds all of it.
       const sizes = await Promise.all(cluster.nodes.map((node) => node.client().dbsize()));
       expect(sizes.filter((size) => size > 0)).toHaveLength(1);
+
+      // Each of what callers are told, and how often, may be on another one.
+      expect(store.needsHashTags).toBe(true);
+      for (let i = 0; i < 20; i++) {
+        const claim = { key: `key-${i}`, fingerprint: 'f', owner: 'o' };
+        const rate = { perMinute: 100, burst: 20 };
+        expect(await store.takeToken(`caller-${i}`, rate)).toMatchObject({ allowed: true, remaining: 19 });
+        expect(await store.claimRequest(claim, 60_000)).toEqual({ kind: 'claimed' });
+        await store.keepAnswer(claim, 'answer', 60_000);
+        expect(await store.claimRequest(claim, 60_000)).toMatchObject({ kind: 'answered' });
+      }
     });
   });
 

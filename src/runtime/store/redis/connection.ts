@@ -17,6 +17,7 @@ export interface RedisConnectionOptions {
 
 /** Calls that are answered within two seconds or reject with STORE_UNAVAILABLE, whatever Redis does. */
 export interface RedisConnection {
+  readonly isCluster: boolean;
   readonly db: number;
   run(script: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   call(command: string, ...args: readonly string[]): Promise<unknown>;
@@ -52,6 +53,7 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
   };
 
   return {
+    isCluster: target.kind === 'cluster',
     db: target.kind === 'cluster' ? 0 : target.db,
     run: (script, keys, args) => answer(() => (client as unknown as Scripted)[script](...keys, ...args)),
     call: (command, ...args) => answer(() => client.call(command, ...args)),

@@ -36,6 +36,16 @@ export function eventsKey(deploymentId: string): string {
   return `${PREFIX}events:${deploymentId}`;
 }
 
+/** String: when the bucket is full, milliseconds of the server's clock. Each bucket is on whichever node of a Cluster. */
+export function bucketKey(bucket: string): string {
+  return `{lanewise:bucket:${bucket}}`;
+}
+
+/** String: `running <fingerprint> <owner>` or `answered <fingerprint> <answer>`. */
+export function answerKey(key: string): string {
+  return `{lanewise:answer:${key}}`;
+}
+
 /** Channels are shared by all databases of a server, keys are not; hence the number. */
 export function channelsOf(db: number): { readonly routes: string; readonly reports: string } {
   return { routes: `${PREFIX}${db}:routes`, reports: `${PREFIX}${db}:reports` };

@@ -2,6 +2,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
 import { openRedisConnection, type RedisConnectionOptions } from './connection.ts';
 import { createDeployments } from './deployments.ts';
+import { createRequests } from './requests.ts';
 import { createRoutes } from './routes.ts';
 import { createWorkers } from './workers.ts';
 
@@ -19,9 +20,11 @@ export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
   const connection = openRedisConnection({ ...options, log });
   return {
     kind: 'redis',
+    needsHashTags: connection.isCluster,
     ...createDeployments(connection),
     ...createWorkers(connection),
     ...createRoutes(connection, log),
+    ...createRequests(connection),
     async ping() {
       await connection.call('PING');
     },

@@ -1,3 +1,5 @@
+import { claimRequest, settleRequest, takeToken } from './request-scripts.ts';
+
 /**
  * Every change is one script: compare, write, raise the revision, publish. JSON passes through as text.
  *
@@ -201,6 +203,9 @@ export const SCRIPTS = {
   reportApplied: { lua: reportApplied, numberOfKeys: 2 },
   withdrawReport: { lua: withdrawReport, numberOfKeys: 2 },
   listReports: { lua: listReports, numberOfKeys: 2 },
+  takeToken: { lua: takeToken, numberOfKeys: 1 },
+  claimRequest: { lua: claimRequest, numberOfKeys: 1 },
+  settleRequest: { lua: settleRequest, numberOfKeys: 1 },
 } as const satisfies Record<string, ScriptDefinition>;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -2,6 +2,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
 import { openDatabase } from './database.ts';
 import { createDeployments } from './deployments.ts';
+import { createRequests } from './requests.ts';
 import { createRevisions } from './revisions.ts';
 import { createRoutes } from './routes.ts';
 import { createWorkers } from './workers.ts';
@@ -21,9 +22,11 @@ export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Sto
   const revisions = createRevisions(db);
   return {
     kind: 'embedded',
+    needsHashTags: false,
     ...createDeployments(db, revisions),
     ...createWorkers(db, revisions),
     ...createRoutes(db, revisions, clock),
+    ...createRequests(db, clock),
     async ping() {
       revisions.head();
     },

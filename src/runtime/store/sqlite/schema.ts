@@ -42,6 +42,16 @@ export const SCHEMA = `
     record TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE answers (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    answer TEXT,
+    expires INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX answers_by_expiry ON answers (expires);
+
   CREATE TABLE workers (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
