@@ -4,6 +4,7 @@ import { addConfigRoutes } from './api/config-routes.ts';
 import { addDeploymentActionRoutes } from './api/deployment-action-routes.ts';
 import { addDeploymentRoutes } from './api/deployment-routes.ts';
 import { addOpenApi } from './api/openapi.ts';
+import { addObservationRoutes } from './api/observation-routes.ts';
 import { addOperationsRoutes } from './api/operations-routes.ts';
 import { addWorkerRoutes } from './api/worker-routes.ts';
 import { authenticate, needs } from './auth.ts';
@@ -14,6 +15,7 @@ import { createErrorHandler } from './http/errors.ts';
 import { detailsOf, requestError } from './http/problems.ts';
 import { answerUnrouted } from './http/unrouted.ts';
 import { createControlMetrics } from './prometheus.ts';
+import { createObserver } from './observations.ts';
 import { createPropagationWatch } from './propagation.ts';
 import { systemResolveHost } from './resolve-host.ts';
 import { createWorkerUrlCheck } from './worker-url.ts';
@@ -63,7 +65,9 @@ export function createControlApp(deps: ControlDeps): ControlApp {
 
   const api: ControlApp = new OpenAPIHono<ControlEnv>();
   api.use('*', authenticated);
-  addDeploymentRoutes(api, deployments, deps);
+  const observer = createObserver(store, clock);
+  addDeploymentRoutes(api, deployments, observer, deps);
+  addObservationRoutes(api, deployments, observer);
   addDeploymentActionRoutes(api, deployments);
   addWorkerRoutes(api, workers);
   addConfigRoutes(api, deps.profiles);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { chooseLane, placeInLane, type CompiledRoute, type Placement } from '../src/core/decide.ts';
 import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
+import type { LaneTotals } from '../src/core/lane-totals.ts';
 import type { Lane } from '../src/core/lane.ts';
 import { outcomeOfAnswer, type Outcome } from '../src/core/outcome.ts';
 import { occupy, vacate } from '../src/core/pool.ts';
@@ -56,6 +57,7 @@ export class Dispatch implements ForwardHandler {
   #tried: WorkerEndpoint[] = [];
   #series: Series | undefined;
   #exchange: Exchange | undefined;
+  #isRouted = false;
   #outcome: Outcome = 'success';
 
   constructor(context: DispatchContext, request: IncomingMessage, response: ServerResponse) {
@@ -190,10 +192,30 @@ export class Dispatch implements ForwardHandler {
   }
 
   onSending(): boolean {
-    // A split that moved while a connection was made counts for this job too: after a rollback is acknowledged, not
-    // one more job is written to the canary.
-    const { queue } = this.#target!;
-    return this.#context.table.routeFor(queue, this.#job!.tenant) === this.#route;
+    if (!this.#routeStands()) return false;
+    this.#countRouted();
+    return true;
+  }
+
+  /**
+   * A split that moved while a connection was made counts for this job too: after a rollback is acknowledged, not one
+   * more job is written to the canary.
+   */
+  #routeStands(): boolean {
+    return this.#context.table.routeFor(this.#target!.queue, this.#job!.tenant) === this.#route;
+  }
+
+  /** What the judge hears of this job; undefined where no deployment is open. */
+  #recent(): LaneTotals | undefined {
+    const deploymentId = this.#route?.deploymentId;
+    if (deploymentId === undefined || this.#series === undefined) return undefined;
+    return this.#context.telemetry.recentOf(deploymentId)[this.#series.lane];
+  }
+
+  #countRouted(): void {
+    const recent = this.#recent();
+    if (recent !== undefined) recent.routed++;
+    this.#isRouted = true;
   }
 
   onHead(status: number, reason: string, raw: readonly string[]): void {
@@ -236,7 +258,7 @@ export class Dispatch implements ForwardHandler {
       case 'unsent':
         this.#release();
         // Either the connection failed, or the route changed meanwhile; only the first is the worker's doing.
-        if (this.onSending()) this.#tried.push(endpoint);
+        if (this.#routeStands()) this.#tried.push(endpoint);
         this.#decide();
         break;
       case 'timeout':
@@ -322,7 +344,11 @@ export class Dispatch implements ForwardHandler {
     const placement = this.#placement;
     // The last worker that was chosen stands for the dispatch, also if it was never reached.
     if (this.#series !== undefined) {
-      countOutcome(this.#series, outcome, this.#context.monotonic() - this.#arrived);
+      const latencyMs = this.#context.monotonic() - this.#arrived;
+      countOutcome(this.#series, outcome, latencyMs);
+      if (!this.#isRouted) this.#countRouted();
+      const recent = this.#recent();
+      if (recent !== undefined) countOutcome(recent, outcome, latencyMs);
       const counts = this.#context.telemetry.countsOf(this.#series.queue);
       if (placement?.fallback === true) counts.fallbacks++;
       if (placement?.spilled === true) counts.spills++;

@@ -16,6 +16,7 @@ import { createLastGoodRoutes } from './last-good-routes.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { RouteFollower, type FollowerTiming } from './route-follower.ts';
 import { DispatchTelemetry } from './telemetry.ts';
+import { TelemetrySender } from './telemetry-sender.ts';
 import { UndiciForwarder } from './undici-forwarder.ts';
 
 /** The data plane, put together. */
@@ -99,6 +100,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   });
   opened.defer(() => closeServer(admin));
   opened.defer(() => endpoints.destroy());
+  const sender = new TelemetrySender({ telemetry, store, log });
+  opened.defer(() => sender.stop());
+  sender.start();
   // Routes first: a dispatch that came before them would find nobody home.
   opened.defer(() => follower.stop());
   await follower.start();

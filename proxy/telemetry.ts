@@ -1,4 +1,5 @@
 import { createHistogram, record, type Histogram } from '../src/core/histogram.ts';
+import { createLanesTotals, type LanesTotals } from '../src/core/lane-totals.ts';
 import type { Lane } from '../src/core/lane.ts';
 import { OUTCOME_INDEX, OUTCOMES, type Outcome } from '../src/core/outcome.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
@@ -35,6 +36,7 @@ const SERIES_MAX = 20_000;
 export class DispatchTelemetry {
   readonly #series = new Map<string, Series>();
   readonly #queues = new Map<string, QueueCounts>();
+  #recent = new Map<string, LanesTotals>();
 
   seriesOf(queue: string, tenant: string | undefined, lane: Lane, version: string): Series {
     // Names hold no control characters, so the key is unambiguous.
@@ -63,6 +65,19 @@ export class DispatchTelemetry {
     return counts;
   }
 
+  /** What an open deployment's dispatches added up to since it was last taken. */
+  recentOf(deploymentId: string): LanesTotals {
+    let totals = this.#recent.get(deploymentId);
+    if (totals === undefined) this.#recent.set(deploymentId, (totals = createLanesTotals()));
+    return totals;
+  }
+
+  takeRecent(): ReadonlyMap<string, LanesTotals> {
+    const recent = this.#recent;
+    this.#recent = new Map();
+    return recent;
+  }
+
   get series(): Iterable<Series> {
     return this.#series.values();
   }
@@ -80,9 +95,14 @@ export class DispatchTelemetry {
   }
 }
 
-export function countOutcome(series: Series, outcome: Outcome, latencyMs: number): void {
-  series.outcomes[OUTCOME_INDEX[outcome]]! += 1;
-  if (outcome !== 'aborted') record(series.latency, latencyMs);
+interface Counts {
+  readonly outcomes: Float64Array | number[];
+  readonly latency: Histogram;
+}
+
+export function countOutcome({ outcomes, latency }: Counts, outcome: Outcome, latencyMs: number): void {
+  outcomes[OUTCOME_INDEX[outcome]]! += 1;
+  if (outcome !== 'aborted') record(latency, latencyMs);
 }
 
 export function countError(counts: QueueCounts, code: ErrorCode): void {

@@ -4,6 +4,7 @@ import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
 import { needs } from '../auth.ts';
 import type { DeploymentService } from '../deployments.ts';
 import type { ControlEnv } from '../env.ts';
+import type { Observer } from '../observations.ts';
 import { jsonBody } from '../http/body.ts';
 import { knownFields } from '../http/problems.ts';
 import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, SECURITY } from './answers.ts';
@@ -20,6 +21,7 @@ import {
   toRoutingJson,
 } from './deployment-json.ts';
 import { named, oneOf } from './fields.ts';
+import { healthStatusSchema, METRICS_EXAMPLE, metricsSchema, toMetricsJson } from './observation-json.ts';
 import { pageOf, pageQuery, paginate } from './pagination.ts';
 
 /** Deployments: create, list, get, delete, events. What moves them is in `deployment-action-routes.ts`. */
@@ -61,17 +63,23 @@ const list = createRoute({
   },
 });
 
+const detailedDeploymentSchema = routedDeploymentSchema
+  .extend({ metrics: metricsSchema, health: healthStatusSchema })
+  .openapi('DetailedDeployment');
+
 const get = createRoute({
   method: 'get',
   path: '/deployments/{id}',
   tags,
-  summary: 'A deployment and how far its routing has come',
+  summary: 'A deployment, how it is doing, and how far its routing has come',
   security: SECURITY,
   middleware: [needs('read')],
   request: { params: idParams },
   responses: {
-    200: json('The deployment.', routedDeploymentSchema, {
+    200: json('The deployment.', detailedDeploymentSchema, {
       ...DEPLOYMENT_EXAMPLE,
+      metrics: METRICS_EXAMPLE,
+      health: 'healthy' as const,
       routing: { revision: 42, proxies: 3, applied: 3 },
     }),
     ...errorAnswers('DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
@@ -149,6 +157,7 @@ function createDeployment(context: CreateContext) {
 export function addDeploymentRoutes(
   app: OpenAPIHono<ControlEnv>,
   service: DeploymentService,
+  observer: Observer,
   context: CreateContext,
 ): void {
   app.openapi(list, async (c) => {
@@ -176,8 +185,17 @@ export function addDeploymentRoutes(
 
   app.openapi(get, async (c) => {
     const deployment = await service.get(c.req.valid('param').id, c.get('credential'));
-    const routing = toRoutingJson(await service.routing(deployment));
-    return c.json({ ...toDeploymentJson(deployment), routing }, 200);
+    const [observation, routing] = await Promise.all([
+      observer.observe(deployment),
+      service.routing(deployment),
+    ]);
+    const detailed = {
+      ...toDeploymentJson(deployment),
+      metrics: toMetricsJson(deployment, observation),
+      health: observation.health.overallStatus,
+      routing: toRoutingJson(routing),
+    };
+    return c.json(detailed, 200);
   });
 
   app.openapi(remove, async (c) => {

@@ -34,6 +34,8 @@ describe('the description of the API', () => {
       `GET ${BASE_PATH}/deployments`,
       `GET ${BASE_PATH}/deployments/{id}`,
       `GET ${BASE_PATH}/deployments/{id}/events`,
+      `GET ${BASE_PATH}/deployments/{id}/health`,
+      `GET ${BASE_PATH}/deployments/{id}/metrics`,
       `GET ${BASE_PATH}/workers`,
       'GET /healthz',
       'GET /metrics',

@@ -3,6 +3,7 @@ import type { Route } from '../../core/route.ts';
 import type { RouteSnapshot, RouteUpdate } from '../../core/routing-table.ts';
 import type { Worker } from '../../core/worker.ts';
 import type { RequestStore } from './request-store.ts';
+import type { TelemetryStore } from './telemetry-store.ts';
 
 /**
  * What both planes ask of the store, in the domain's verbs. Two implementations stand behind it, Redis and SQLite,
@@ -14,7 +15,7 @@ import type { RequestStore } from './request-store.ts';
  *   is published after it is stored. Publication is a hint; the store is the truth.
  * - A store that cannot be reached rejects with LanewiseError `STORE_UNAVAILABLE`, promptly, never by hanging.
  */
-export interface Store extends DeploymentStore, WorkerStore, RouteStore, RequestStore {
+export interface Store extends DeploymentStore, WorkerStore, RouteStore, TelemetryStore, RequestStore {
   /** `redis` or `embedded`; for messages only. */
   readonly kind: StoreKind;
   /** On a Redis Cluster what belongs together must share a slot, so queues need a hash tag: `{payments}`. */

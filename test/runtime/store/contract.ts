@@ -3,6 +3,7 @@ import { describeDeployments } from './contract-deployments.ts';
 import { describeReports } from './contract-reports.ts';
 import { describeRequests } from './contract-requests.ts';
 import { describeRoutes } from './contract-routes.ts';
+import { describeTelemetry } from './contract-telemetry.ts';
 import { describeWorkers } from './contract-workers.ts';
 import type { OpenFixture } from './fixture.ts';
 
@@ -12,6 +13,7 @@ export function describeStoreContract(open: OpenFixture): void {
   describeWorkers(open);
   describeRoutes(open);
   describeReports(open);
+  describeTelemetry(open);
   describeRequests(open);
   describeConcurrency(open);
 }

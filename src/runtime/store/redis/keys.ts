@@ -36,6 +36,14 @@ export function eventsKey(deploymentId: string): string {
   return `${PREFIX}events:${deploymentId}`;
 }
 
+/**
+ * Prefix of the hashes of a deployment's time buckets, `<prefix><bucket>`. A hash tag of its own: on a Cluster the
+ * telemetry of many deployments spreads over the nodes.
+ */
+export function telemetryKey(deploymentId: string): string {
+  return `{lanewise:${deploymentId}}:telemetry:`;
+}
+
 /** String: when the bucket is full, milliseconds of the server's clock. Each bucket is on whichever node of a Cluster. */
 export function bucketKey(bucket: string): string {
   return `{lanewise:bucket:${bucket}}`;

@@ -4,6 +4,7 @@ import { openRedisConnection, type RedisConnectionOptions } from './connection.t
 import { createDeployments } from './deployments.ts';
 import { createRequests } from './requests.ts';
 import { createRoutes } from './routes.ts';
+import { createTelemetry } from './telemetry.ts';
 import { createWorkers } from './workers.ts';
 
 export interface RedisStoreOptions extends RedisConnectionOptions {
@@ -24,6 +25,7 @@ export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
     ...createDeployments(connection),
     ...createWorkers(connection),
     ...createRoutes(connection, log),
+    ...createTelemetry(connection),
     ...createRequests(connection),
     async ping() {
       await connection.call('PING');

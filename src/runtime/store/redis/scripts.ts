@@ -191,6 +191,37 @@ const listReports = `${LEASES}
 return redis.call('HGETALL', KEYS[2])
 `;
 
+/** Buckets run by the server's clock. KEYS: prefix. ARGV: milliseconds a bucket. */
+const BUCKET = `
+local time = redis.call('TIME')
+local current = math.floor((tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)) / tonumber(ARGV[1]))
+`;
+
+/** ARGV: …, milliseconds kept, number of sums, field, value, field, value… (sums, then maxima). */
+const recordTelemetry = `${BUCKET}
+local key = KEYS[1] .. string.format('%.0f', current)
+local sums = tonumber(ARGV[3])
+for i = 4, #ARGV, 2 do
+  if i < 4 + 2 * sums then
+    redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1])
+  elseif tonumber(redis.call('HGET', key, ARGV[i]) or '0') < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', key, ARGV[i], ARGV[i + 1])
+  end
+end
+redis.call('PEXPIRE', key, ARGV[2])
+return 'OK'
+`;
+
+/** ARGV: …, first bucket, last bucket. Returns the current bucket's number, then what each of those buckets holds. */
+const readTelemetry = `${BUCKET}
+local found = {string.format('%.0f', current)}
+for bucket = tonumber(ARGV[2]), tonumber(ARGV[3]) do
+  local fields = redis.call('HGETALL', KEYS[1] .. string.format('%.0f', bucket))
+  if #fields > 0 then found[#found + 1] = fields end
+end
+return found
+`;
+
 export const SCRIPTS = {
   createDeployment: { lua: createDeployment, numberOfKeys: 9 },
   saveDeployment: { lua: saveDeployment, numberOfKeys: 7 },
@@ -203,6 +234,8 @@ export const SCRIPTS = {
   reportApplied: { lua: reportApplied, numberOfKeys: 2 },
   withdrawReport: { lua: withdrawReport, numberOfKeys: 2 },
   listReports: { lua: listReports, numberOfKeys: 2 },
+  recordTelemetry: { lua: recordTelemetry, numberOfKeys: 1 },
+  readTelemetry: { lua: readTelemetry, numberOfKeys: 1 },
   takeToken: { lua: takeToken, numberOfKeys: 1 },
   claimRequest: { lua: claimRequest, numberOfKeys: 1 },
   settleRequest: { lua: settleRequest, numberOfKeys: 1 },

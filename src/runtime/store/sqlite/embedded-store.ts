@@ -5,6 +5,7 @@ import { createDeployments } from './deployments.ts';
 import { createRequests } from './requests.ts';
 import { createRevisions } from './revisions.ts';
 import { createRoutes } from './routes.ts';
+import { createTelemetry } from './telemetry.ts';
 import { createWorkers } from './workers.ts';
 
 export interface EmbeddedStoreOptions {
@@ -26,6 +27,7 @@ export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Sto
     ...createDeployments(db, revisions),
     ...createWorkers(db, revisions),
     ...createRoutes(db, revisions, clock),
+    ...createTelemetry(db, clock),
     ...createRequests(db, clock),
     async ping() {
       revisions.head();

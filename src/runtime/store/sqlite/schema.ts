@@ -36,6 +36,16 @@ export const SCHEMA = `
 
   CREATE INDEX events_by_deployment ON events (deployment_id, sequence);
 
+  CREATE TABLE telemetry (
+    deployment_id TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (deployment_id, bucket, field)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX telemetry_by_bucket ON telemetry (bucket);
+
   CREATE TABLE routes (
     scope TEXT PRIMARY KEY,
     revision INTEGER NOT NULL,

@@ -1,0 +1,63 @@
+import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { needs } from '../auth.ts';
+import type { DeploymentService } from '../deployments.ts';
+import type { ControlEnv } from '../env.ts';
+import type { Observer } from '../observations.ts';
+import { COMMON_ERRORS, errorAnswers, json, SECURITY } from './answers.ts';
+import { idParams } from './deployment-routes.ts';
+import {
+  HEALTH_EXAMPLE,
+  healthSchema,
+  METRICS_EXAMPLE,
+  metricsSchema,
+  toHealthJson,
+  toMetricsJson,
+} from './observation-json.ts';
+
+/** How a deployment is doing: its health by the thresholds, and the numbers of both lanes. */
+
+const tags = ['Health and monitoring'];
+
+const health = createRoute({
+  method: 'get',
+  path: '/deployments/{id}/health',
+  tags,
+  summary: 'The checks of a deployment and what they add up to',
+  security: SECURITY,
+  middleware: [needs('read')],
+  request: { params: idParams },
+  responses: {
+    200: json('Over the deployment’s metrics window.', healthSchema, HEALTH_EXAMPLE),
+    ...errorAnswers('DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
+  },
+});
+
+const metrics = createRoute({
+  method: 'get',
+  path: '/deployments/{id}/metrics',
+  tags,
+  summary: 'Stable and canary side by side',
+  security: SECURITY,
+  middleware: [needs('read')],
+  request: { params: idParams },
+  responses: {
+    200: json('From all proxies, over the deployment’s metrics window.', metricsSchema, METRICS_EXAMPLE),
+    ...errorAnswers('DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
+  },
+});
+
+export function addObservationRoutes(
+  app: OpenAPIHono<ControlEnv>,
+  service: DeploymentService,
+  observer: Observer,
+): void {
+  app.openapi(health, async (c) => {
+    const deployment = await service.get(c.req.valid('param').id, c.get('credential'));
+    return c.json(toHealthJson(await observer.observe(deployment)), 200);
+  });
+
+  app.openapi(metrics, async (c) => {
+    const deployment = await service.get(c.req.valid('param').id, c.get('credential'));
+    return c.json(toMetricsJson(deployment, await observer.observe(deployment)), 200);
+  });
+}
