@@ -1,0 +1,95 @@
+/** The REST API over a socket, as an operator's script would call it. */
+
+/** A call that takes longer hangs. */
+const CALL_MS_MAX = 15_000;
+
+export interface Routing {
+  readonly revision: number;
+  readonly proxies: number | null;
+  readonly applied: number | null;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  // The tests of what an answer says; each reads the fields that it is about.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any;
+}
+
+export interface WorkerRegistration {
+  readonly id: string;
+  readonly version: string;
+  readonly url: string;
+  readonly lane?: 'stable' | 'canary';
+  readonly queue?: string;
+}
+
+export const QUEUE = 'payment-processing';
+
+export class Api {
+  readonly url: string;
+  readonly token: string;
+
+  constructor(url: string, token: string) {
+    this.url = url;
+    this.token = token;
+  }
+
+  async call(method: string, path: string, body?: object): Promise<ApiAnswer> {
+    const answer = await fetch(`${this.url}/api/v1/canary${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(CALL_MS_MAX),
+    });
+    const text = await answer.text();
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: text === '' ? undefined : (JSON.parse(text) as unknown),
+    };
+  }
+
+  /** The body of an answer that must be a success. */
+  async done(method: string, path: string, body?: object): Promise<ApiAnswer['body']> {
+    const answer = await this.call(method, path, body);
+    if (answer.status < 300) return answer.body;
+    throw new Error(`${method} ${path} was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  }
+
+  async register({ queue = QUEUE, ...worker }: WorkerRegistration): Promise<void> {
+    await this.done('POST', '/workers', { ...worker, queues: [queue] });
+  }
+
+  /** @returns its id */
+  async createDeployment(stableVersion: string, canaryVersion: string, more: object = {}): Promise<string> {
+    const { id } = await this.done('POST', '/deployments', {
+      queue_name: QUEUE,
+      stable_version: stableVersion,
+      canary_version: canaryVersion,
+      routing_strategy: 'hash_ring',
+      ...more,
+    });
+    return id as string;
+  }
+
+  async setPercentage(id: string, percentage: number): Promise<Routing> {
+    return (await this.done('PUT', `/deployments/${id}/percentage`, { percentage })).routing as Routing;
+  }
+
+  async promote(id: string): Promise<Routing> {
+    return (await this.done('POST', `/deployments/${id}/promote`)).routing as Routing;
+  }
+
+  async rollBack(id: string): Promise<Routing> {
+    return (await this.done('POST', `/deployments/${id}/rollback`, { reason: 'a test' })).routing as Routing;
+  }
+
+  async routing(id: string): Promise<Routing> {
+    return (await this.done('GET', `/deployments/${id}`)).routing as Routing;
+  }
+}
