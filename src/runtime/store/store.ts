@@ -2,7 +2,9 @@ import type { Deployment, DeploymentEvent, DeploymentStatus } from '../../core/d
 import type { Route } from '../../core/route.ts';
 import type { RouteSnapshot, RouteUpdate } from '../../core/routing-table.ts';
 import type { Worker } from '../../core/worker.ts';
+import type { EventStore } from './event-store.ts';
 import type { RequestStore } from './request-store.ts';
+import type { ActivityStore } from './activity-store.ts';
 import type { TelemetryStore } from './telemetry-store.ts';
 
 /**
@@ -15,7 +17,8 @@ import type { TelemetryStore } from './telemetry-store.ts';
  *   is published after it is stored. Publication is a hint; the store is the truth.
  * - A store that cannot be reached rejects with LanewiseError `STORE_UNAVAILABLE`, promptly, never by hanging.
  */
-export interface Store extends DeploymentStore, WorkerStore, RouteStore, TelemetryStore, RequestStore {
+export interface Store
+  extends DeploymentStore, WorkerStore, RouteStore, TelemetryStore, ActivityStore, RequestStore, EventStore {
   /** `redis` or `embedded`; for messages only. */
   readonly kind: StoreKind;
   /** On a Redis Cluster what belongs together must share a slot, so queues need a hash tag: `{payments}`. */

@@ -1,5 +1,7 @@
+import { describeActivity } from './contract-activity.ts';
 import { describeConcurrency } from './contract-concurrency.ts';
 import { describeDeployments } from './contract-deployments.ts';
+import { describeEvents } from './contract-events.ts';
 import { describeReports } from './contract-reports.ts';
 import { describeRequests } from './contract-requests.ts';
 import { describeRoutes } from './contract-routes.ts';
@@ -13,7 +15,9 @@ export function describeStoreContract(open: OpenFixture): void {
   describeWorkers(open);
   describeRoutes(open);
   describeReports(open);
+  describeEvents(open);
   describeTelemetry(open);
+  describeActivity(open);
   describeRequests(open);
   describeConcurrency(open);
 }

@@ -11,7 +11,7 @@ import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './re
 const { epoch, server, revision, routes, deployments, order, sequence, open } = KEYS;
 
 export function createDeployments(connection: RedisConnection): DeploymentStore {
-  const channel = channelsOf(connection.db).routes;
+  const { routes: channel, events: eventsChannel } = channelsOf(connection.db);
   return {
     async createDeployment({ deployment, route, basedOnRevision, events, openMax }) {
       const reply = await connection.run(
@@ -25,6 +25,7 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
           routeRecord.encode(route),
           String(basedOnRevision),
           String(openMax),
+          eventsChannel,
           ...events.map((event) => eventRecord.encode(event)),
         ],
       );
@@ -51,6 +52,7 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
           ...fieldsOf(deployment),
           route === undefined ? '' : routeRecord.encode(route),
           isEnded(deployment.status) ? '1' : '0',
+          eventsChannel,
           ...events.map((event) => eventRecord.encode(event)),
         ],
       );
@@ -59,9 +61,8 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
 
     async deleteDeployment(id, expectedVersion) {
       const keys = [epoch, server, revision, routes, deployments, order, open, eventsKey(id)];
-      return saveResultOf(
-        await connection.run('deleteDeployment', keys, [uuid(), channel, id, String(expectedVersion)]),
-      );
+      const args = [uuid(), channel, id, String(expectedVersion), eventsChannel];
+      return saveResultOf(await connection.run('deleteDeployment', keys, args));
     },
 
     async getDeployment(id) {

@@ -25,6 +25,8 @@ export const KEYS = {
   workers: `${PREFIX}workers`,
   /** Hash: id → JSON of the routing part, to be compared as a string. */
   routing: `${PREFIX}workers:routing`,
+  /** Hash: worker id → `<version> <processed> <succeeded> <failed> <total ms> <last job> <last seen>`. */
+  activity: `${PREFIX}workers:activity`,
   /** Sorted set: proxy id by end of lease, milliseconds of the server's clock. */
   leases: `${PREFIX}reports:leases`,
   /** Hash: proxy id → `<epoch> <revision>`. */
@@ -55,6 +57,10 @@ export function answerKey(key: string): string {
 }
 
 /** Channels are shared by all databases of a server, keys are not; hence the number. */
-export function channelsOf(db: number): { readonly routes: string; readonly reports: string } {
-  return { routes: `${PREFIX}${db}:routes`, reports: `${PREFIX}${db}:reports` };
+export function channelsOf(db: number) {
+  return {
+    routes: `${PREFIX}${db}:routes`,
+    reports: `${PREFIX}${db}:reports`,
+    events: `${PREFIX}${db}:events`,
+  } as const;
 }

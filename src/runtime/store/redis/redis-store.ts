@@ -1,8 +1,10 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
+import { createActivity } from './activity.ts';
 import { openRedisConnection, type RedisConnectionOptions } from './connection.ts';
 import { createDeployments } from './deployments.ts';
 import { createRequests } from './requests.ts';
+import { createEvents } from './events.ts';
 import { createRoutes } from './routes.ts';
 import { createTelemetry } from './telemetry.ts';
 import { createWorkers } from './workers.ts';
@@ -25,7 +27,9 @@ export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
     ...createDeployments(connection),
     ...createWorkers(connection),
     ...createRoutes(connection, log),
+    ...createEvents(connection, log),
     ...createTelemetry(connection),
+    ...createActivity(connection),
     ...createRequests(connection),
     async ping() {
       await connection.call('PING');

@@ -36,6 +36,17 @@ local function move(epoch, change)
     redis.call('PUBLISH', ARGV[2], epoch .. ' ' .. revision .. ' ' .. change)
   end
 end
+
+local function keep_events(list, channel, first)
+  local messages = {}
+  for i = first, #ARGV do
+    local position = redis.call('LPUSH', list, ARGV[i])
+    messages[#messages + 1] = 'event ' .. string.format('%.0f', position) .. ' ' .. ARGV[i]
+  end
+  return function()
+    for _, message in ipairs(messages) do redis.call('PUBLISH', channel, message) end
+  end
+end
 `;
 
 interface ScriptDefinition {
@@ -59,8 +70,9 @@ redis.call('HSET', KEYS[5], id, version .. ' ' .. status .. ' ' .. scope .. ' ' 
 redis.call('ZADD', KEYS[6], redis.call('INCR', KEYS[7]), id)
 redis.call('HSET', KEYS[8], scope, id)
 redis.call('HSET', KEYS[4], scope, revision .. ' ' .. route)
-for i = 11, #ARGV do redis.call('LPUSH', KEYS[9], ARGV[i]) end
+local publish_events = keep_events(KEYS[9], ARGV[11], 12)
 publish()
+publish_events()
 return {'saved', revision}
 `;
 
@@ -73,11 +85,15 @@ local stored = redis.call('HGET', KEYS[5], id)
 if not stored or head_of(stored) ~= expected then return {'stale', ''} end
 redis.call('HSET', KEYS[5], id, version .. ' ' .. status .. ' ' .. scope .. ' ' .. json)
 if ended == '1' and redis.call('HGET', KEYS[6], scope) == id then redis.call('HDEL', KEYS[6], scope) end
-for i = 11, #ARGV do redis.call('LPUSH', KEYS[7], ARGV[i]) end
-if route == '' then return {'saved', redis.call('GET', KEYS[3])} end
+local publish_events = keep_events(KEYS[7], ARGV[11], 12)
+if route == '' then
+  publish_events()
+  return {'saved', redis.call('GET', KEYS[3])}
+end
 local revision, publish = move(epoch, 'route ' .. route)
 redis.call('HSET', KEYS[4], scope, revision .. ' ' .. route)
 publish()
+publish_events()
 return {'saved', revision}
 `;
 
@@ -92,6 +108,7 @@ redis.call('ZREM', KEYS[6], id)
 local scope = string.match(stored, '^%S+ %S+ (%S+) ')
 if scope and redis.call('HGET', KEYS[7], scope) == id then redis.call('HDEL', KEYS[7], scope) end
 redis.call('DEL', KEYS[8])
+redis.call('PUBLISH', ARGV[5], 'deleted ' .. id)
 return {'saved', redis.call('GET', KEYS[3])}
 `;
 
@@ -138,7 +155,7 @@ publish()
 return {'saved', revision}
 `;
 
-/** KEYS: epoch, server, revision, routes, workers, routing. */
+/** KEYS: epoch, server, revision, routes, workers, routing, activity. */
 const removeWorker = `${PRELUDE}
 local epoch = lanewise_epoch(KEYS[4])
 local id, expected, change = ARGV[3], ARGV[4], ARGV[5]
@@ -147,6 +164,7 @@ if not stored or head_of(stored) ~= expected then return {'stale', ''} end
 local revision, publish = move(epoch, change)
 redis.call('HDEL', KEYS[5], id)
 redis.call('HDEL', KEYS[6], id)
+redis.call('HDEL', KEYS[7], id)
 publish()
 return {'saved', revision}
 `;
@@ -222,13 +240,40 @@ end
 return found
 `;
 
+/** KEYS: workers, activity. ARGV: id, version, processed, succeeded, failed, total ms, and so on. */
+const noteActivity = `
+local time = redis.call('TIME')
+local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+for i = 1, #ARGV, 6 do
+  local id, version = ARGV[i], ARGV[i + 1]
+  if redis.call('HEXISTS', KEYS[1], id) == 1 then
+    local sums = {0, 0, 0, 0}
+    local last_job = '0'
+    local stored = redis.call('HGET', KEYS[2], id)
+    if stored then
+      local of, a, b, c, d, last = string.match(stored, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) %S+$')
+      if of == version then
+        sums = {tonumber(a), tonumber(b), tonumber(c), tonumber(d)}
+        last_job = last
+      end
+    end
+    for n = 1, 4 do sums[n] = sums[n] + tonumber(ARGV[i + 1 + n]) end
+    if tonumber(ARGV[i + 2]) > 0 then last_job = now end
+    redis.call('HSET', KEYS[2], id, string.format('%s %.0f %.0f %.0f %.3f %s %s',
+      version, sums[1], sums[2], sums[3], sums[4], last_job, now))
+  end
+end
+return 'OK'
+`;
+
 export const SCRIPTS = {
   createDeployment: { lua: createDeployment, numberOfKeys: 9 },
   saveDeployment: { lua: saveDeployment, numberOfKeys: 7 },
   deleteDeployment: { lua: deleteDeployment, numberOfKeys: 8 },
   listDeployments: { lua: listDeployments, numberOfKeys: 3 },
   saveWorker: { lua: saveWorker, numberOfKeys: 6 },
-  removeWorker: { lua: removeWorker, numberOfKeys: 6 },
+  removeWorker: { lua: removeWorker, numberOfKeys: 7 },
+  noteActivity: { lua: noteActivity, numberOfKeys: 2 },
   readHead: { lua: readHead, numberOfKeys: 4 },
   readSnapshot: { lua: readSnapshot, numberOfKeys: 5 },
   reportApplied: { lua: reportApplied, numberOfKeys: 2 },

@@ -4,15 +4,22 @@ import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
 import { deploymentRecord, eventRecord, routeRecord } from '../records.ts';
 import type { CreateResult, DeploymentStore, SaveResult } from '../store.ts';
 import { numberOf, textOf, type Database, type Row } from './database.ts';
+import type { EventBus } from './event-bus.ts';
 import type { Revisions } from './revisions.ts';
 
-/** A result, and the route that it moved, if any, to be published once the transaction has committed. */
+/** A result, and the route and the events of the change, to be published once the transaction has committed. */
 interface Step<R> {
   readonly result: R;
   readonly moved?: Route;
+  readonly kept?: readonly KeptEvent[];
 }
 
-export function createDeployments(db: Database, revisions: Revisions): DeploymentStore {
+interface KeptEvent {
+  readonly event: DeploymentEvent;
+  readonly position: number;
+}
+
+export function createDeployments(db: Database, revisions: Revisions, bus: EventBus): DeploymentStore {
   const writeRoute = (route: Route): Route => {
     const stamped = stampRoute(route, revisions.next());
     db.run(
@@ -25,19 +32,22 @@ export function createDeployments(db: Database, revisions: Revisions): Deploymen
     return stamped;
   };
 
-  const writeEvents = (deploymentId: string, events: readonly DeploymentEvent[]): void => {
-    for (const event of events) {
+  const writeEvents = (deploymentId: string, events: readonly DeploymentEvent[]): readonly KeptEvent[] => {
+    const before = db.get('SELECT count(*) AS n FROM events WHERE deployment_id = ?', deploymentId);
+    return events.map((event, i) => {
       db.run(
         'INSERT INTO events (deployment_id, record) VALUES (?, ?)',
         deploymentId,
         eventRecord.encode(event),
       );
-    }
+      return { event, position: numberOf(before, 'n') + i + 1 };
+    });
   };
 
   const step = <R>(work: () => Step<R>): R => {
-    const { result, moved } = db.transaction(work);
+    const { result, moved, kept = [] } = db.transaction(work);
     if (moved !== undefined) revisions.publish(moved.revision, { kind: 'route', route: moved });
+    for (const { event, position } of kept) bus.event(event, position);
     return result;
   };
 
@@ -76,9 +86,9 @@ export function createDeployments(db: Database, revisions: Revisions): Deploymen
           isEnded(deployment.status) ? 0 : 1,
           deploymentRecord.encode(deployment),
         );
-        writeEvents(deployment.id, events);
+        const kept = writeEvents(deployment.id, events);
         const moved = writeRoute(route);
-        return { result: { kind: 'saved', revision: moved.revision }, moved };
+        return { result: { kind: 'saved', revision: moved.revision }, moved, kept };
       });
     },
 
@@ -93,20 +103,24 @@ export function createDeployments(db: Database, revisions: Revisions): Deploymen
           deploymentRecord.encode(deployment),
           deployment.id,
         );
-        writeEvents(deployment.id, events);
-        if (route === undefined) return { result: { kind: 'saved', revision: revisions.head().revision } };
+        const kept = writeEvents(deployment.id, events);
+        if (route === undefined) {
+          return { result: { kind: 'saved', revision: revisions.head().revision }, kept };
+        }
         const moved = writeRoute(route);
-        return { result: { kind: 'saved', revision: moved.revision }, moved };
+        return { result: { kind: 'saved', revision: moved.revision }, moved, kept };
       });
     },
 
     async deleteDeployment(id, expectedVersion) {
-      return step((): Step<SaveResult> => {
+      const result = step((): Step<SaveResult> => {
         if (!isAt(id, expectedVersion)) return { result: { kind: 'stale' } };
         db.run('DELETE FROM deployments WHERE id = ?', id);
         db.run('DELETE FROM events WHERE deployment_id = ?', id);
         return { result: { kind: 'saved', revision: revisions.head().revision } };
       });
+      if (result.kind === 'saved') bus.deleted(id);
+      return result;
     },
 
     async getDeployment(id) {

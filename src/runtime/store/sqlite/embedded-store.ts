@@ -1,7 +1,9 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
+import { createActivity } from './activity.ts';
 import { openDatabase } from './database.ts';
 import { createDeployments } from './deployments.ts';
+import { createEventBus } from './event-bus.ts';
 import { createRequests } from './requests.ts';
 import { createRevisions } from './revisions.ts';
 import { createRoutes } from './routes.ts';
@@ -21,19 +23,23 @@ export interface EmbeddedStoreOptions {
 export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Store {
   const db = openDatabase(dataDir);
   const revisions = createRevisions(db);
+  const events = createEventBus();
   return {
     kind: 'embedded',
     needsHashTags: false,
-    ...createDeployments(db, revisions),
+    ...createDeployments(db, revisions, events),
     ...createWorkers(db, revisions),
     ...createRoutes(db, revisions, clock),
+    subscribeEvents: (listener) => events.subscribeEvents(listener),
     ...createTelemetry(db, clock),
+    ...createActivity(db, clock),
     ...createRequests(db, clock),
     async ping() {
       revisions.head();
     },
     async close() {
       revisions.close();
+      events.close();
       db.close();
     },
   };
