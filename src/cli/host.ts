@@ -8,6 +8,8 @@ export interface Host {
   print(text: string): void;
   /** To the process that started this one, if it listens. */
   tellParent(message: string): void;
+  /** When the process that started this one goes, however it goes, this one goes too. */
+  endWithParent(): void;
   readFile(path: string): string;
   /** Resolves at the first SIGINT or SIGTERM from its first call on; a second one ends the process at once. */
   stopRequested(): Promise<string>;

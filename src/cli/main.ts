@@ -32,6 +32,7 @@ const host: Host = {
   self: { command: process.execPath, args: [...process.execArgv, process.argv[1]!] },
   print: (text) => process.stdout.write(`${text}\n`),
   tellParent: (message) => process.send?.(message),
+  endWithParent: () => void process.once('disconnect', () => process.exit()),
   readFile: (path) => readFileSync(path, 'utf8'),
   stopRequested: () => (stopRequested ??= firstSignal()),
   createLog: (level) => createLog(level, pino.destination({ fd: 2, sync: true })),

@@ -46,6 +46,7 @@ export function createProgram(host: Host): Command {
     .command('demo-worker', { hidden: true })
     .option('--failing <share>', 'of the jobs, 0 to 1', Number, 0)
     .action(async ({ failing }: { failing: number }) => {
+      host.endWithParent();
       const { runDemoWorker } = await import('./demo/worker-process.ts');
       runDemoWorker({ failing, random: Math.random, onListening: (url) => host.tellParent(url) });
     });

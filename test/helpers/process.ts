@@ -10,6 +10,11 @@ const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 /** Far beyond what anything here takes; a test that reaches it has found something. */
 const PRINT_WAIT_MS = 20_000;
 
+interface PrintOptions {
+  readonly stream?: 'stdout' | 'stderr';
+  readonly waitMs?: number;
+}
+
 export type Environment = Readonly<Record<string, string>>;
 
 export interface Exit {
@@ -28,7 +33,7 @@ export class LanewiseProcess implements AsyncDisposable {
 
   private constructor(args: readonly string[], environment: Environment) {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
-      env: { ...surroundings(), ...FREE_PORTS, ...environment },
+      env: { ...surroundings(), ...DEFAULTS, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -59,17 +64,17 @@ export class LanewiseProcess implements AsyncDisposable {
   }
 
   /** Waits until it has printed that; fails with what it printed instead if it ends before. */
-  async printed(pattern: RegExp, stream: 'stdout' | 'stderr' = 'stdout'): Promise<RegExpExecArray> {
+  async printed(
+    pattern: RegExp,
+    { stream = 'stdout', waitMs = PRINT_WAIT_MS }: PrintOptions = {},
+  ): Promise<RegExpExecArray> {
     const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
     const look = (): void => {
       const match = pattern.exec(this[stream]);
       if (match !== null) resolve(match);
       else if (this.hasExited) reject(this.#failure(`ended without printing ${pattern}`));
     };
-    const timer = setTimeout(
-      () => reject(this.#failure(`did not print ${pattern} in ${PRINT_WAIT_MS} ms`)),
-      PRINT_WAIT_MS,
-    );
+    const timer = setTimeout(() => reject(this.#failure(`did not print ${pattern} in ${waitMs} ms`)), waitMs);
     this.#onOutput.add(look);
     look();
     try {
@@ -104,10 +109,12 @@ export class LanewiseProcess implements AsyncDisposable {
   }
 }
 
-const FREE_PORTS: Environment = {
+const DEFAULTS: Environment = {
   LANEWISE_CONTROL_PORT: '0',
   LANEWISE_PROXY_PORT: '0',
   LANEWISE_ADMIN_PORT: '0',
+  // Tests call the API faster than people do.
+  LANEWISE_RATE_LIMIT_PER_MINUTE: '0',
 };
 
 /** What the shell of whoever runs the tests has set for Lanewise is not what the tests mean. */

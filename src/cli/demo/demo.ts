@@ -28,15 +28,16 @@ const BAR_CELLS = 24;
 
 export async function runDemo(host: Host, options: { readonly keep: boolean }): Promise<void> {
   await using opened = new AsyncDisposableStack();
+  const stopped = new AbortController();
+  void host.stopRequested().then(() => stopped.abort());
   const dataDir = await mkdtemp(join(tmpdir(), 'lanewise-demo-'));
   opened.defer(() => rm(dataDir, { recursive: true, force: true }));
   const { config } = loadConfig({
-    // Its own embedded store, whatever the surroundings say; the listeners are the operator's to choose.
     environment: {
-      ...host.environment,
+      ...listenersOf(host.environment),
       LANEWISE_DATA_DIR: dataDir,
-      REDIS_URL: undefined,
-      LANEWISE_TOKENS: undefined,
+      // The load begins before the first deployment names a strategy.
+      LANEWISE_DEFAULT_ROUTING_STRATEGY: 'hash_ring',
     },
     readFile: (path) => host.readFile(path),
   });
@@ -54,8 +55,6 @@ export async function runDemo(host: Host, options: { readonly keep: boolean }): 
 
   const screen = new Screen(host);
   const load = opened.use(new DemoLoad(dispatchUrl, QUEUE, JOBS_PER_SECOND, Math.random));
-  const stopped = new AbortController();
-  void host.stopRequested().then(() => stopped.abort());
   const watch = async (percentage: number): Promise<void> => {
     for (let look = 0; look < LOOKS_PER_STEP && !stopped.signal.aborted; look++) {
       load.takeInterval();
@@ -78,6 +77,12 @@ export async function runDemo(host: Host, options: { readonly keep: boolean }): 
     host.print('Ctrl-C stops it.');
     await host.stopRequested();
   }
+}
+
+/** The listeners are the operator's to choose; the rest (store, tokens, queues) is the demo's own, whatever is set. */
+function listenersOf(environment: Host['environment']): Host['environment'] {
+  const isListener = /^LANEWISE_(CONTROL|PROXY|ADMIN)_(HOST|PORT)$/;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isListener.test(name)));
 }
 
 async function rollOut(
