@@ -57,6 +57,12 @@ export function duration(minMs: number, maxMs: number) {
     });
 }
 
+/** As browsers write it: `https://ops.example.com`, with the port where it is not the scheme's own. */
+export const origin = (() => {
+  const error = 'must be an origin such as https://ops.example.com or http://localhost:5173, without a path';
+  return z.string({ error }).refine((value) => URL.parse(value)?.origin === value, { error });
+})();
+
 /** A YAML list, or the same separated by commas. */
 export function list(item: z.ZodType<string>) {
   return z.preprocess(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ROUTING_STRATEGIES } from '../src/core/deployment.ts';
 import { QUEUE_NAME } from '../src/core/names.ts';
 import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
-import { decimal, duration, flag, integer, list, oneOf, port, text } from './fields.ts';
+import { decimal, duration, flag, integer, list, oneOf, origin, port, text } from './fields.ts';
 
 /**
  * Every key of the configuration, as written in the YAML file. The environment variable of a key is `LANEWISE_` and
@@ -54,14 +54,25 @@ export const configSchema = z.strictObject({
   log_level: oneOf(LOG_LEVELS).default('info'),
   control: listener(8080)
     .unwrap()
-    .extend({ metrics_public: flag().default(true) })
+    .extend({ metrics_public: flag().default(true), cors_origins: list(origin).default([]) })
     .prefault({}),
   proxy: listener(8090),
   admin: listener(8091),
 
   tokens: text('must be name:role:secret[:tenant], several separated by commas').optional(),
+  /** Of each token; requests without a known one count by address. */
+  rate_limit: z
+    .strictObject({
+      // 0: no limit.
+      per_minute: integer(0, 1_000_000).default(100),
+      burst: integer(1, 1_000_000).default(20),
+    })
+    .prefault({}),
   max_active_deployments: integer(1, 1_000_000).default(1000),
   worker_url_allow: list(z.string()).default(WORKER_URL_ALLOW_DEFAULT),
+
+  /** A worker that nobody has seen for so long is `unreachable` until it is seen again. */
+  worker_timeout: duration(100, DAY).default(120 * SECOND),
 
   /** For a queue that neither `queues` nor a deployment gives one. */
   default_routing_strategy: oneOf(ROUTING_STRATEGIES).default('split_queue'),

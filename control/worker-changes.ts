@@ -36,8 +36,9 @@ export function reported(
   metrics: Partial<WorkerMetrics>,
   now: number,
 ): Worker {
+  const { statusBeforeSilence: _heardNow, ...record } = worker;
   return {
-    ...worker,
+    ...record,
     status,
     recordVersion: worker.recordVersion + 1,
     lastSeen: now,

@@ -1,6 +1,7 @@
 import type { Clock } from '../src/core/clock.ts';
 import { LanewiseError } from '../src/core/errors.ts';
 import type { Lane } from '../src/core/lane.ts';
+import { withActivity } from '../src/core/worker-life.ts';
 import type { Worker, WorkerMetrics, WorkerStatus } from '../src/core/worker.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import type { Store } from '../src/runtime/store/store.ts';
@@ -89,7 +90,10 @@ export function createWorkerService({ store, clock, log, checkUrl }: WorkerServi
       });
     },
     async list(filter) {
-      return (await store.listWorkers()).filter((worker) => isSelected(worker, filter));
+      const [workers, activity] = await Promise.all([store.listWorkers(), store.listActivity()]);
+      return workers
+        .filter((worker) => isSelected(worker, filter))
+        .map((worker) => withActivity(worker, activity.get(worker.id)));
     },
   };
 }

@@ -349,6 +349,7 @@ export class Dispatch implements ForwardHandler {
       if (!this.#isRouted) this.#countRouted();
       const recent = this.#recent();
       if (recent !== undefined) countOutcome(recent, outcome, latencyMs);
+      if (outcome !== 'aborted') placement?.endpoint.noteJob(outcome === 'success', latencyMs);
       const counts = this.#context.telemetry.countsOf(this.#series.queue);
       if (placement?.fallback === true) counts.fallbacks++;
       if (placement?.spilled === true) counts.spills++;

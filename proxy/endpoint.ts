@@ -2,17 +2,50 @@ import type { Endpoint } from '../src/core/pool.ts';
 import { takesJobs, type RoutedWorker } from '../src/core/worker.ts';
 import type { Forwarder } from './forwarder.ts';
 
+interface EndpointActivity {
+  readonly seen: boolean;
+  readonly processed: number;
+  readonly succeeded: number;
+  readonly totalMs: number;
+}
+
+const NOTHING_DONE: EndpointActivity = { seen: false, processed: 0, succeeded: 0, totalMs: 0 };
+
 /** A worker as this proxy knows it: the registry's record, the connections, what is under way. */
 export class WorkerEndpoint implements Endpoint {
   readonly forwarder: Forwarder | undefined;
   worker: RoutedWorker;
   usable: boolean;
   inFlight = 0;
+  /** Since it was last taken. */
+  #activity: EndpointActivity = NOTHING_DONE;
 
   constructor(worker: RoutedWorker, forwarder: Forwarder | undefined) {
     this.worker = worker;
     this.usable = takesJobs(worker);
     this.forwarder = forwarder;
+  }
+
+  /** A dispatch has ended here that the worker had a hand in. */
+  noteJob(succeeded: boolean, latencyMs: number): void {
+    const { processed, succeeded: before, totalMs } = this.#activity;
+    this.#activity = {
+      seen: true,
+      processed: processed + 1,
+      succeeded: before + (succeeded ? 1 : 0),
+      totalMs: totalMs + latencyMs,
+    };
+  }
+
+  /** It took a connection, though no job. */
+  noteSeen(): void {
+    if (!this.#activity.seen) this.#activity = { ...this.#activity, seen: true };
+  }
+
+  takeActivity(): EndpointActivity {
+    const activity = this.#activity;
+    this.#activity = NOTHING_DONE;
+    return activity;
   }
 
   update(worker: RoutedWorker): void {
@@ -50,8 +83,8 @@ export class Endpoints {
     return endpoint;
   }
 
-  get(workerId: string): WorkerEndpoint | undefined {
-    return this.#byId.get(workerId);
+  get all(): Iterable<WorkerEndpoint> {
+    return this.#byId.values();
   }
 
   /** Lets go of workers that are no longer registered; what is under way on them goes on. */

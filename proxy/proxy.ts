@@ -18,6 +18,7 @@ import { RouteFollower, type FollowerTiming } from './route-follower.ts';
 import { DispatchTelemetry } from './telemetry.ts';
 import { TelemetrySender } from './telemetry-sender.ts';
 import { UndiciForwarder } from './undici-forwarder.ts';
+import { WorkerWatch } from './worker-watch.ts';
 
 /** The data plane, put together. */
 
@@ -103,6 +104,16 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const sender = new TelemetrySender({ telemetry, store, log });
   opened.defer(() => sender.stop());
   sender.start();
+  const watch = new WorkerWatch({
+    endpoints,
+    store,
+    clock,
+    log,
+    random,
+    workerTimeoutMs: config.worker_timeout,
+  });
+  opened.defer(() => watch.stop());
+  watch.start();
   // Routes first: a dispatch that came before them would find nobody home.
   opened.defer(() => follower.stop());
   await follower.start();

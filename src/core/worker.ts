@@ -38,6 +38,8 @@ export interface Worker extends RoutedWorker {
   readonly registeredAt: number;
   readonly lastSeen: number;
   readonly metrics: WorkerMetrics;
+  /** What it was before it fell silent; only while it is `unreachable` for that. */
+  readonly statusBeforeSilence?: WorkerStatus;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 

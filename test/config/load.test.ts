@@ -30,13 +30,14 @@ function problemsOf(act: () => unknown): readonly string[] {
 describe('configuration', () => {
   it('has the documented defaults', () => {
     const { config } = load();
-    expect(config.control).toEqual({ host: '127.0.0.1', port: 8080, metrics_public: true });
+    expect(config.control).toMatchObject({ host: '127.0.0.1', port: 8080, metrics_public: true });
     expect(config.proxy).toEqual({ host: '127.0.0.1', port: 8090 });
     expect(config.admin).toEqual({ host: '127.0.0.1', port: 8091 });
     expect(config).toMatchObject({
       data_dir: '.lanewise',
       log_level: 'info',
       max_active_deployments: 1000,
+      worker_timeout: 120_000,
       max_in_flight: 4096,
       default_routing_strategy: 'split_queue',
       queues: {},
@@ -61,6 +62,7 @@ describe('configuration', () => {
         'LANEWISE_MAX_ACTIVE_DEPLOYMENTS',
         'LANEWISE_DISPATCH_TIMEOUT',
         'LANEWISE_MAX_IN_FLIGHT',
+        'LANEWISE_WORKER_TIMEOUT',
         'LANEWISE_LOG_LEVEL',
       ]),
     );

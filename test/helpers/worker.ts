@@ -33,9 +33,10 @@ export class TestWorker implements AsyncDisposable {
     version: string,
     answer: Answer = (_job, response) => response.end(version),
     onRequest?: (request: IncomingMessage, response: ServerResponse) => void,
+    port = 0,
   ): Promise<TestWorker> {
     const worker = new TestWorker(version, answer, onRequest);
-    worker.server.listen(0, '127.0.0.1');
+    worker.server.listen(port, '127.0.0.1');
     await once(worker.server, 'listening');
     return worker;
   }

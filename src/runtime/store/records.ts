@@ -117,6 +117,7 @@ const workerSchema: z.ZodType<Worker> = z.looseObject({
     cpuUsagePercent: z.number().nullable(),
     lastJobAt: z.number().nullable(),
   }),
+  statusBeforeSilence: z.exactOptional(z.enum(WORKER_STATUSES)),
   metadata,
 });
 

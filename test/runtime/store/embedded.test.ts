@@ -23,7 +23,7 @@ function open(dataDir: string, clock: Clock = systemClock): Store {
 
 describe('the embedded store', () => {
   describeStoreContract(async () => {
-    let now = 0;
+    let now = Date.UTC(2026, 0);
     const store = open(await temporaryDir(), { now: () => now, monotonic: () => now });
     return {
       store,

@@ -28,7 +28,7 @@ export function createWorkers(connection: RedisConnection): WorkerStore {
     async removeWorker(id, expectedVersion) {
       const change = encodeChange({ kind: 'worker_removed', workerId: id });
       const args = [uuid(), channel, id, String(expectedVersion), change];
-      return saveResultOf(await connection.run('removeWorker', SCRIPT_KEYS, args));
+      return saveResultOf(await connection.run('removeWorker', [...SCRIPT_KEYS, KEYS.activity], args));
     },
 
     async getWorker(id) {

@@ -36,6 +36,17 @@ export const SCHEMA = `
 
   CREATE INDEX events_by_deployment ON events (deployment_id, sequence);
 
+  CREATE TABLE worker_activity (
+    worker_id TEXT PRIMARY KEY,
+    version TEXT NOT NULL,
+    processed INTEGER NOT NULL,
+    succeeded INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    total_ms REAL NOT NULL,
+    last_job_at INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE telemetry (
     deployment_id TEXT NOT NULL,
     bucket INTEGER NOT NULL,

@@ -35,6 +35,7 @@ export function createWorkers(db: Database, revisions: Revisions): WorkerStore {
         const stored = db.get('SELECT version FROM workers WHERE id = ?', id);
         if (stored === undefined || numberOf(stored, 'version') !== expectedVersion) return undefined;
         db.run('DELETE FROM workers WHERE id = ?', id);
+        db.run('DELETE FROM worker_activity WHERE worker_id = ?', id);
         return revisions.next();
       });
       if (revision === undefined) return { kind: 'stale' };

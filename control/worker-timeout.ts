@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../src/core/clock.ts';
+import { afterSilence, lastSeenOf } from '../src/core/worker-life.ts';
+import type { Logger } from '../src/runtime/log.ts';
+import type { Store } from '../src/runtime/store/store.ts';
+
+/**
+ * Marks workers that nobody has seen for the worker time-out as unreachable, and takes that back once they are seen.
+ * Every instance does it; compare-and-set lets one of them win.
+ *
+ * Silence counts only from when somebody could have heard: after a start, an outage of the store, or a time without any
+ * proxy (it is they who probe), every worker has the whole time-out to be seen again. Otherwise the end of a long
+ * outage would take all workers out at once.
+ */
+export interface WorkerTimeoutOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly workerTimeoutMs: number;
+}
+
+export interface WorkerTimeout {
+  stop(): Promise<void>;
+}
+
+const LOOK_EVERY_MS_MAX = 5000;
+
+export function startWorkerTimeout(options: WorkerTimeoutOptions): WorkerTimeout {
+  const { store, clock, log, workerTimeoutMs } = options;
+  const stopped = new AbortController();
+  let storeSince = clock.now();
+  let proxiesSince = clock.now();
+
+  const look = async (): Promise<void> => {
+    const now = clock.now();
+    const [workers, activity, reports] = await Promise.all([
+      store.listWorkers(),
+      store.listActivity(),
+      store.listReports(),
+    ]);
+    if (reports.length === 0) proxiesSince = now;
+    for (const worker of workers) {
+      // Without a url no proxy can probe it: it must say itself that it is there.
+      const watchedSince = worker.url === undefined ? storeSince : Math.max(storeSince, proxiesSince);
+      const silentFrom = Math.max(lastSeenOf(worker, activity.get(worker.id)), watchedSince);
+      const next = afterSilence(worker, silentFrom, now, workerTimeoutMs);
+      if (next === undefined) continue;
+      const { kind } = await store.saveWorker(next, worker.recordVersion);
+      if (kind === 'saved')
+        log.info({ worker: worker.id, status: next.status }, 'Worker status changed by time-out');
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    const { signal } = stopped;
+    const everyMs = Math.min(LOOK_EVERY_MS_MAX, workerTimeoutMs / 10);
+    while (!signal.aborted) {
+      await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await look();
+      } catch (error) {
+        storeSince = clock.now();
+        log.debug({ err: error }, 'workers could not be looked at');
+      }
+    }
+  };
+
+  const running = run();
+  return {
+    async stop() {
+      stopped.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { connect as connectPlain } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../src/core/clock.ts';
+import type { Logger } from '../src/runtime/log.ts';
+import type { ActivityStore, WorkerSighting } from '../src/runtime/store/activity-store.ts';
+import type { Endpoints, WorkerEndpoint } from './endpoint.ts';
+
+/**
+ * What this proxy sees of the workers, told to the registry: the jobs that they did, and that they are there. A worker
+ * that has had no job for a while is probed by a TCP connection, so that one that was registered by a single call stays
+ * usable for as long as it listens, and one that comes back is found.
+ */
+export interface WorkerWatchOptions {
+  readonly endpoints: Endpoints;
+  readonly store: ActivityStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly workerTimeoutMs: number;
+}
+
+/** Sightings are told this often at the least; the time-out is minutes. */
+const TELL_EVERY_MS_MAX = 2000;
+/** Three chances to be seen within the time-out. */
+const PROBES_PER_TIMEOUT = 3;
+const PROBE_TIMEOUT_MS_MAX = 2000;
+const PROBES_AT_ONCE = 64;
+
+export class WorkerWatch {
+  readonly #options: WorkerWatchOptions;
+  readonly #stopped = new AbortController();
+  /** When each was seen or probed last, on the monotonic clock. */
+  readonly #looked = new WeakMap<WorkerEndpoint, number>();
+  #loop: Promise<void> | undefined;
+
+  constructor(options: WorkerWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#loop;
+    await this.#tell();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    const everyMs = Math.min(TELL_EVERY_MS_MAX, this.#options.workerTimeoutMs / 10);
+    while (!signal.aborted) {
+      await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
+      await this.#tell();
+      if (!signal.aborted) await this.#probeQuiet();
+    }
+  }
+
+  async #tell(): Promise<void> {
+    const { endpoints, store, clock, log } = this.#options;
+    const sightings: WorkerSighting[] = [];
+    for (const endpoint of endpoints.all) {
+      const { seen, processed, succeeded, totalMs } = endpoint.takeActivity();
+      if (!seen) continue;
+      this.#looked.set(endpoint, clock.monotonic());
+      const { id: workerId, version } = endpoint.worker;
+      sightings.push({ workerId, version, processed, succeeded, failed: processed - succeeded, totalMs });
+    }
+    if (sightings.length === 0) return;
+    try {
+      await store.noteActivity(sightings);
+    } catch (error) {
+      // They are seen again soon; the counts of these few seconds are lost, which no decision rests on.
+      log.debug({ err: error }, 'worker activity could not be told');
+    }
+  }
+
+  async #probeQuiet(): Promise<void> {
+    const { endpoints, clock, random, workerTimeoutMs } = this.#options;
+    const now = clock.monotonic();
+    // Not all proxies, nor all workers of one, at the same time.
+    const afterMs = (workerTimeoutMs / PROBES_PER_TIMEOUT) * (0.75 + 0.25 * random());
+    const quiet = [...endpoints.all].filter(
+      (endpoint) =>
+        endpoint.worker.url !== undefined && now - (this.#looked.get(endpoint) ?? -Infinity) > afterMs,
+    );
+    for (let i = 0; i < quiet.length; i += PROBES_AT_ONCE) {
+      await Promise.all(quiet.slice(i, i + PROBES_AT_ONCE).map((endpoint) => this.#probe(endpoint)));
+    }
+  }
+
+  async #probe(endpoint: WorkerEndpoint): Promise<void> {
+    this.#looked.set(endpoint, this.#options.clock.monotonic());
+    const timeoutMs = Math.min(PROBE_TIMEOUT_MS_MAX, this.#options.workerTimeoutMs / PROBES_PER_TIMEOUT);
+    if (await takesConnection(endpoint.worker.url!, timeoutMs)) endpoint.noteSeen();
+  }
+}
+
+function takesConnection(url: string, timeoutMs: number): Promise<boolean> {
+  const { hostname, port, protocol } = new URL(url);
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  return new Promise((resolve) => {
+    const socket = connectPlain({ host, port: Number(port) || (protocol === 'https:' ? 443 : 80) });
+    const end = (taken: boolean): void => {
+      socket.destroy();
+      resolve(taken);
+    };
+    socket.setTimeout(timeoutMs, () => end(false));
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}

@@ -1,0 +1,48 @@
+import type { ActivityStore } from '../activity-store.ts';
+import { damaged } from '../records.ts';
+import type { RedisConnection } from './connection.ts';
+import { KEYS } from './keys.ts';
+import { pairsOf } from './replies.ts';
+
+/** Of one call: a proxy may know thousands of workers, and must not hold up the server. */
+const SIGHTINGS_MAX = 500;
+
+export function createActivity(connection: RedisConnection): ActivityStore {
+  return {
+    async noteActivity(sightings) {
+      for (let i = 0; i < sightings.length; i += SIGHTINGS_MAX) {
+        const args = sightings
+          .slice(i, i + SIGHTINGS_MAX)
+          .flatMap(({ workerId, version, processed, succeeded, failed, totalMs }) => [
+            workerId,
+            version,
+            ...[processed, succeeded, failed, totalMs].map(String),
+          ]);
+        await connection.run('noteActivity', [KEYS.workers, KEYS.activity], args);
+      }
+    },
+
+    async listActivity() {
+      const pairs = pairsOf(await connection.call('HGETALL', KEYS.activity), 'worker activity');
+      return new Map(pairs.map(([id, record]) => [id, activityOf(id, record)]));
+    },
+  };
+}
+
+/** `<version> <processed> <succeeded> <failed> <total ms> <last job> <last seen>`; 0 for no job yet. */
+function activityOf(id: string, record: string) {
+  const [version, ...words] = record.split(' ');
+  const [processed, succeeded, failed, totalMs, lastJobAt, lastSeen] = words.map(Number);
+  if (version === undefined || lastSeen === undefined || words.some((word) => Number.isNaN(Number(word)))) {
+    throw damaged(`activity of worker ${id}`, 'a version and six numbers were expected');
+  }
+  return {
+    version,
+    processed: processed!,
+    succeeded: succeeded!,
+    failed: failed!,
+    totalMs: totalMs!,
+    lastJobAt: lastJobAt === 0 ? null : lastJobAt!,
+    lastSeen,
+  };
+}
