@@ -7,12 +7,17 @@ import { addOpenApi } from './api/openapi.ts';
 import { addObservationRoutes } from './api/observation-routes.ts';
 import { addOperationsRoutes } from './api/operations-routes.ts';
 import { addWorkerRoutes } from './api/worker-routes.ts';
+import { admit } from './admission.ts';
 import { authenticate, needs } from './auth.ts';
+import { createBudget } from './budget.ts';
 import { createDeploymentService } from './deployments.ts';
 import type { ControlDeps } from './deps.ts';
 import type { ControlEnv } from './env.ts';
+import { allowOrigins } from './http/cors.ts';
 import { createErrorHandler } from './http/errors.ts';
+import { idempotency } from './http/idempotency.ts';
 import { detailsOf, requestError } from './http/problems.ts';
+import { requestId } from './http/request-id.ts';
 import { answerUnrouted } from './http/unrouted.ts';
 import { createControlMetrics } from './prometheus.ts';
 import { createObserver } from './observations.ts';
@@ -41,6 +46,9 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   });
   app.onError(createErrorHandler(log));
   app.notFound((c) => answerUnrouted(app, c));
+  app.use('*', requestId);
+  if (deps.corsOrigins !== undefined && deps.corsOrigins.length > 0)
+    app.use('*', allowOrigins(deps.corsOrigins));
 
   const metrics = createControlMetrics(store, log, deps.version, deps.registry ?? new Registry());
   const deployments = createDeploymentService({
@@ -64,7 +72,13 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   addOperationsRoutes(app, store, metrics.registry);
 
   const api: ControlApp = new OpenAPIHono<ControlEnv>();
-  api.use('*', authenticated);
+  const { rateLimit } = deps;
+  const isLimited = rateLimit !== undefined && rateLimit.perMinute > 0;
+  api.use(
+    '*',
+    isLimited ? admit(deps.credentials, createBudget(store, clock, rateLimit), clock) : authenticated,
+  );
+  api.use('*', idempotency(store, log));
   const observer = createObserver(store, clock);
   addDeploymentRoutes(api, deployments, observer, deps);
   addObservationRoutes(api, deployments, observer);

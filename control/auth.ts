@@ -1,3 +1,4 @@
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { LanewiseError, type ErrorDetails } from '../src/core/errors.ts';
 import { may, rolesThatMay, type Credential, type CredentialStore, type Permission } from './credentials.ts';
@@ -9,23 +10,31 @@ const SECRET_LENGTH_MAX = 4096;
 /** Finds out who asks. @throws UNAUTHORIZED */
 export function authenticate(credentials: CredentialStore) {
   return createMiddleware<ControlEnv>(async (c, next) => {
-    const secret = secretOf(c.req.header('authorization'), c.req.header('x-api-key'));
-    const credential = secret.length <= SECRET_LENGTH_MAX ? credentials.find(secret) : undefined;
-    if (credential === undefined) {
-      throw new LanewiseError('UNAUTHORIZED', 'The token is not known', {
-        details: { authorization: 'must be Bearer <token>, or X-API-Key: <key>, with a configured token' },
-      });
-    }
+    const credential = identify(c, credentials);
+    if (credential instanceof LanewiseError) throw credential;
     c.set('credential', credential);
     await next();
   });
 }
 
-/** `Authorization: Bearer` goes before `X-API-Key`. @throws UNAUTHORIZED */
-function secretOf(authorization: string | undefined, apiKey: string | undefined): string {
+/** Who asks, or why that can't be said: UNAUTHORIZED. */
+export function identify(c: Context, credentials: CredentialStore): Credential | LanewiseError {
+  const secret = secretOf(c.req.header('authorization'), c.req.header('x-api-key'));
+  if (secret instanceof LanewiseError) return secret;
+  const credential = secret.length <= SECRET_LENGTH_MAX ? credentials.find(secret) : undefined;
+  return (
+    credential ??
+    new LanewiseError('UNAUTHORIZED', 'The token is not known', {
+      details: { authorization: 'must be Bearer <token>, or X-API-Key: <key>, with a configured token' },
+    })
+  );
+}
+
+/** `Authorization: Bearer` goes before `X-API-Key`. */
+function secretOf(authorization: string | undefined, apiKey: string | undefined): string | LanewiseError {
   const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? apiKey;
   if (bearer !== undefined && bearer !== '') return bearer;
-  throw new LanewiseError('UNAUTHORIZED', 'A token is needed', {
+  return new LanewiseError('UNAUTHORIZED', 'A token is needed', {
     details: {
       authorization:
         authorization === undefined

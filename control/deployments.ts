@@ -9,7 +9,12 @@ import type { DeploymentFilter, Store } from '../src/runtime/store/store.ts';
 import { isVisibleTo } from './auth.ts';
 import type { Credential } from './credentials.ts';
 import type { Change, Circumstances, Decide } from './deployment-changes.ts';
-import { openDeployment, supersededStable, type DeploymentRequest } from './new-deployment.ts';
+import {
+  hashTagProblem,
+  openDeployment,
+  supersededStable,
+  type DeploymentRequest,
+} from './new-deployment.ts';
 import type { Propagation, PropagationWatch } from './propagation.ts';
 import { repeat } from './repeat.ts';
 import { createSerial } from './serial.ts';
@@ -22,7 +27,8 @@ export interface DeploymentService {
   create(request: DeploymentRequest, config: DeploymentConfig, by: Credential): Promise<Changed>;
   /** @param check refuses the record that the change would start from, by throwing */
   change(id: string, decide: Decide, by: Credential, check?: (current: Deployment) => void): Promise<Changed>;
-  remove(id: string, by: Credential): Promise<void>;
+  /** @param check as of `change` */
+  remove(id: string, by: Credential, check?: (current: Deployment) => void): Promise<void>;
   get(id: string, by: Credential): Promise<Deployment>;
   /** Where its scope's routing stands among the proxies. */
   routing(deployment: Deployment): Promise<Propagation>;
@@ -129,8 +135,13 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
   };
 
   /** @returns undefined if something moved meanwhile */
-  const tryRemove = async (id: string, by: Credential): Promise<true | undefined> => {
+  const tryRemove = async (
+    id: string,
+    by: Credential,
+    check: (current: Deployment) => void,
+  ): Promise<true | undefined> => {
     const current = await get(id, by);
+    check(current);
     if (!isEnded(current.status)) {
       throw new LanewiseError(
         'DEPLOYMENT_ACTIVE',
@@ -150,14 +161,18 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
 
   return {
     async create(request, config, by) {
+      const details = store.needsHashTags ? hashTagProblem(request) : undefined;
+      if (details !== undefined) {
+        throw new LanewiseError('VALIDATION_FAILED', `queue_name ${details.queue_name}`, { details });
+      }
       return stored(...(await repeat(() => tryCreate(request, config, by))));
     },
     async change(id, decide, by, check = () => {}) {
       // Waiting for the proxies comes after the turn: it must not hold up the next change.
       return stored(...(await serial.run(id, () => repeat(() => tryChange(id, decide, by, check)))));
     },
-    async remove(id, by) {
-      await serial.run(id, () => repeat(() => tryRemove(id, by)));
+    async remove(id, by, check = () => {}) {
+      await serial.run(id, () => repeat(() => tryRemove(id, by, check)));
     },
     get,
     async routing({ queue, tenant }) {

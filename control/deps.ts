@@ -3,6 +3,7 @@ import type { Profiles } from '../config/profiles.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { RoutingStrategy } from '../src/core/deployment.ts';
 import type { Logger } from '../src/runtime/log.ts';
+import type { TokenRate } from '../src/runtime/store/request-store.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 import type { CredentialStore } from './credentials.ts';
 import type { ResolveHost } from './worker-url.ts';
@@ -15,6 +16,10 @@ export interface ControlDeps {
   readonly credentials: CredentialStore;
   /** Above it: CONCURRENCY_LIMIT. */
   readonly maxActiveDeployments: number;
+  /** Of each token, and of each address that has none; 0 a minute, or left out: no limit. */
+  readonly rateLimit?: TokenRate;
+  /** Web pages of these origins may call the API. Left out: of none. */
+  readonly corsOrigins?: readonly string[];
   /** How long an answer waits for the proxies to apply its change. */
   readonly propagationWaitMs: number;
   /** CIDRs that a worker's `url` may point to. */

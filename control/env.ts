@@ -5,5 +5,7 @@ export interface ControlEnv {
   Variables: {
     /** Who asks; set on every route that needs one. */
     credential: Credential;
+    /** The body, once somebody has read it. */
+    bodyBytes?: Uint8Array;
   };
 }

@@ -1,4 +1,5 @@
 import type { Deployment, DeploymentConfig, RollbackThresholds } from '../src/core/deployment.ts';
+import { hasHashTag } from '../src/core/names.ts';
 import type { ErrorDetails } from '../src/core/errors.ts';
 import type { Route } from '../src/core/route.ts';
 import type { Worker } from '../src/core/worker.ts';
@@ -58,6 +59,17 @@ export function openDeployment(
         percentage: request.initialPercentage,
       }),
     ],
+  };
+}
+
+/** A queue's keys must share a slot of a Redis Cluster, or no script could move a job between its lanes. */
+export function hashTagProblem({ queue }: Pick<DeploymentRequest, 'queue'>) {
+  if (hasHashTag(queue)) return undefined;
+  const tagged = `{${queue.replaceAll(/[{}]/g, '')}}`;
+  return {
+    queue_name:
+      `must have a part in braces, which Redis Cluster keeps together, got ${queue}: ` +
+      `call it ${tagged}, in the producers and the workers too`,
   };
 }
 

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { OperatorError } from '../src/runtime/operator-error.ts';
+import { canonicalAddress } from './address.ts';
 import { quote } from './http/problems.ts';
 
 /**
@@ -103,15 +104,4 @@ function addRange(list: BlockList, cidr: string): boolean {
 
 function isIn(list: BlockList, address: string): boolean {
   return list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
-}
-
-/** An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) is that IPv4 address; a zone (`%eth0`) says nothing of where. */
-function canonicalAddress(address: string): string {
-  const bare = address.replace(/%.*$/, '');
-  if (isIP(bare) !== 6) return bare;
-  const compressed = new URL(`http://[${bare}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(compressed);
-  if (mapped === null) return compressed;
-  const [high, low] = [parseInt(mapped[1]!, 16), parseInt(mapped[2]!, 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }

@@ -60,6 +60,18 @@ const EXAMPLES: Readonly<Partial<Record<ErrorCode, { error: string; details: Rec
     error: 'The request body is larger than 1048576 bytes (1 MiB)',
     details: { body: 'must be at most 1048576 bytes' },
   },
+  RATE_LIMITED: {
+    error: 'Too many requests; try again in 1 s',
+    details: { rate_limit: 'at most 100 requests a minute, and 20 at once, are taken for this token' },
+  },
+  REQUEST_IN_PROGRESS: {
+    error: 'The request with this key has not been answered yet',
+    details: { 'Idempotency-Key': 'belongs to a request that is under way; ask again for its answer' },
+  },
+  PRECONDITION_FAILED: {
+    error: 'The deployment has moved on',
+    details: { 'If-Match': 'must be "7", which is the deployment\'s ETag now, got "5"' },
+  },
   INTERNAL: { error: 'Something went wrong on our side; the log has the details', details: {} },
   STORE_UNAVAILABLE: { error: 'The store cannot be reached', details: {} },
 };
@@ -88,10 +100,19 @@ export function errorAnswers<const C extends ErrorCode>(...codes: readonly C[]):
 }
 
 /** What every route behind authentication may answer. */
-export const COMMON_ERRORS = ['UNAUTHORIZED', 'FORBIDDEN', 'INTERNAL', 'STORE_UNAVAILABLE'] as const;
+export const COMMON_ERRORS = [
+  'UNAUTHORIZED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
+  'INTERNAL',
+  'STORE_UNAVAILABLE',
+] as const;
 
 /** What every route that takes a body may answer. */
 export const BODY_ERRORS = ['VALIDATION_FAILED', 'PAYLOAD_TOO_LARGE'] as const;
+
+/** What every POST may answer; see `http/idempotency.ts`. */
+export const POST_ERRORS = [...BODY_ERRORS, 'REQUEST_IN_PROGRESS'] as const;
 
 /** Both methods of authentication, either will do. */
 export const SECURITY = [{ bearer: [] }, { apiKey: [] }];

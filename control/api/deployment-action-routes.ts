@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { needs } from '../auth.ts';
 import {
   pause,
@@ -8,12 +9,14 @@ import {
   rollBack,
   rolledBackMessage,
   setPercentage,
+  type Decide,
 } from '../deployment-changes.ts';
 import type { DeploymentService } from '../deployments.ts';
 import type { ControlEnv } from '../env.ts';
 import { jsonBody } from '../http/body.ts';
+import { etagOf, ifMatch } from '../http/preconditions.ts';
 import { expecting, knownFields } from '../http/problems.ts';
-import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, SECURITY } from './answers.ts';
+import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, POST_ERRORS, SECURITY } from './answers.ts';
 import {
   DEPLOYMENT_EXAMPLE,
   routedDeploymentSchema,
@@ -28,7 +31,12 @@ import { percentage, timestamp, toInstant } from './fields.ts';
 
 const tags = ['Deployments'];
 const ROUTING_EXAMPLE = { revision: 43, proxies: 3, applied: 3 };
-const ACTION_ERRORS = ['DEPLOYMENT_NOT_FOUND', 'DEPLOYMENT_NOT_ACTIVE', ...COMMON_ERRORS] as const;
+const ACTION_ERRORS = [
+  'DEPLOYMENT_NOT_FOUND',
+  'DEPLOYMENT_NOT_ACTIVE',
+  'PRECONDITION_FAILED',
+  ...COMMON_ERRORS,
+] as const;
 
 /** Of a rollback nobody explained. */
 const DEFAULT_REASON = 'Manual rollback';
@@ -86,7 +94,7 @@ const promoteRoute = createRoute({
         routing: ROUTING_EXAMPLE,
       },
     ),
-    ...errorAnswers(...BODY_ERRORS, ...ACTION_ERRORS),
+    ...errorAnswers(...POST_ERRORS, ...ACTION_ERRORS),
   },
 });
 
@@ -131,7 +139,7 @@ const rollbackRoute = createRoute({
         routing: ROUTING_EXAMPLE,
       },
     ),
-    ...errorAnswers(...BODY_ERRORS, ...ACTION_ERRORS),
+    ...errorAnswers(...POST_ERRORS, ...ACTION_ERRORS),
   },
 });
 
@@ -150,16 +158,22 @@ function pauseOrResume<P extends 'pause' | 'resume'>(action: P, summary: string)
         status: action === 'pause' ? 'paused' : 'active',
         routing: ROUTING_EXAMPLE,
       }),
-      ...errorAnswers(...BODY_ERRORS, ...ACTION_ERRORS),
+      ...errorAnswers(...POST_ERRORS, ...ACTION_ERRORS),
     },
   });
 }
 
 export function addDeploymentActionRoutes(app: OpenAPIHono<ControlEnv>, service: DeploymentService): void {
+  const change = async (c: Context<ControlEnv>, id: string, decide: Decide) => {
+    const changed = await service.change(id, decide, c.get('credential'), ifMatch(c));
+    c.header('ETag', etagOf(changed.deployment));
+    return changed;
+  };
+
   app.openapi(percentageRoute, async (c) => {
     const { percentage: wanted } = c.req.valid('json');
     const { id } = c.req.valid('param');
-    const { deployment, routing } = await service.change(id, setPercentage(wanted), c.get('credential'));
+    const { deployment, routing } = await change(c, id, setPercentage(wanted));
     return c.json(
       {
         success: true as const,
@@ -173,7 +187,7 @@ export function addDeploymentActionRoutes(app: OpenAPIHono<ControlEnv>, service:
 
   app.openapi(promoteRoute, async (c) => {
     const { id } = c.req.valid('param');
-    const { deployment, routing } = await service.change(id, promote, c.get('credential'));
+    const { deployment, routing } = await change(c, id, promote);
     return c.json(
       {
         success: true as const,
@@ -189,7 +203,7 @@ export function addDeploymentActionRoutes(app: OpenAPIHono<ControlEnv>, service:
     const { id } = c.req.valid('param');
     const given = c.req.valid('json').reason?.trim();
     const reason = given === undefined || given === '' ? DEFAULT_REASON : given;
-    const { deployment, routing } = await service.change(id, rollBack(reason), c.get('credential'));
+    const { deployment, routing } = await change(c, id, rollBack(reason));
     return c.json(
       {
         success: true as const,
@@ -204,13 +218,13 @@ export function addDeploymentActionRoutes(app: OpenAPIHono<ControlEnv>, service:
 
   app.openapi(pauseOrResume('pause', 'Hold the percentage'), async (c) => {
     const { id } = c.req.valid('param');
-    const { deployment, routing } = await service.change(id, pause, c.get('credential'));
+    const { deployment, routing } = await change(c, id, pause);
     return c.json({ ...toDeploymentJson(deployment), routing: toRoutingJson(routing) }, 200);
   });
 
   app.openapi(pauseOrResume('resume', 'Go on after a pause'), async (c) => {
     const { id } = c.req.valid('param');
-    const { deployment, routing } = await service.change(id, resume, c.get('credential'));
+    const { deployment, routing } = await change(c, id, resume);
     return c.json({ ...toDeploymentJson(deployment), routing: toRoutingJson(routing) }, 200);
   });
 }

@@ -6,8 +6,9 @@ import type { DeploymentService } from '../deployments.ts';
 import type { ControlEnv } from '../env.ts';
 import type { Observer } from '../observations.ts';
 import { jsonBody } from '../http/body.ts';
+import { etagOf, ifMatch } from '../http/preconditions.ts';
 import { knownFields } from '../http/problems.ts';
-import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, SECURITY } from './answers.ts';
+import { body, COMMON_ERRORS, errorAnswers, json, POST_ERRORS, SECURITY } from './answers.ts';
 import { createRequestSchema, toDeploymentRequest, type CreateContext } from './create-request.ts';
 import {
   DEPLOYMENT_EXAMPLE,
@@ -96,7 +97,13 @@ const remove = createRoute({
   request: { params: idParams },
   responses: {
     204: { description: 'It is gone. The routing stays as it left it.' },
-    ...errorAnswers('DEPLOYMENT_NOT_FOUND', 'DEPLOYMENT_ACTIVE', ...COMMON_ERRORS),
+    ...errorAnswers(
+      'VALIDATION_FAILED',
+      'DEPLOYMENT_NOT_FOUND',
+      'DEPLOYMENT_ACTIVE',
+      'PRECONDITION_FAILED',
+      ...COMMON_ERRORS,
+    ),
   },
 });
 
@@ -149,7 +156,7 @@ function createDeployment(context: CreateContext) {
         target_percent: 0,
         routing: { revision: 42, proxies: 3, applied: 3 },
       }),
-      ...errorAnswers('DEPLOYMENT_EXISTS', 'CONCURRENCY_LIMIT', ...BODY_ERRORS, ...COMMON_ERRORS),
+      ...errorAnswers('DEPLOYMENT_EXISTS', 'CONCURRENCY_LIMIT', ...POST_ERRORS, ...COMMON_ERRORS),
     },
   });
 }
@@ -180,11 +187,13 @@ export function addDeploymentRoutes(
     const by = c.get('credential');
     const { request, config } = toDeploymentRequest(input, by, context);
     const { deployment, routing } = await service.create(request, config, by);
+    c.header('ETag', etagOf(deployment));
     return c.json({ ...toDeploymentJson(deployment), routing: toRoutingJson(routing) }, 201);
   });
 
   app.openapi(get, async (c) => {
     const deployment = await service.get(c.req.valid('param').id, c.get('credential'));
+    c.header('ETag', etagOf(deployment));
     const [observation, routing] = await Promise.all([
       observer.observe(deployment),
       service.routing(deployment),
@@ -199,7 +208,7 @@ export function addDeploymentRoutes(
   });
 
   app.openapi(remove, async (c) => {
-    await service.remove(c.req.valid('param').id, c.get('credential'));
+    await service.remove(c.req.valid('param').id, c.get('credential'), ifMatch(c));
     return c.body(null, 204);
   });
 

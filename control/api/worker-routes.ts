@@ -8,7 +8,7 @@ import type { ControlEnv } from '../env.ts';
 import { jsonBody } from '../http/body.ts';
 import { knownFields } from '../http/problems.ts';
 import type { WorkerService } from '../workers.ts';
-import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, SECURITY } from './answers.ts';
+import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, POST_ERRORS, SECURITY } from './answers.ts';
 import { named, oneOf, timestamp, toInstant } from './fields.ts';
 import { pageOf, pageQuery, paginate } from './pagination.ts';
 import { toWorkerJson, WORKER_EXAMPLE, workerSchema } from './worker-json.ts';
@@ -70,7 +70,7 @@ const register = createRoute({
   responses: {
     200: json('It was registered before and is replaced.', workerSchema, WORKER_EXAMPLE),
     201: json('It is registered.', workerSchema, WORKER_EXAMPLE),
-    ...errorAnswers(...BODY_ERRORS, ...COMMON_ERRORS),
+    ...errorAnswers(...POST_ERRORS, ...COMMON_ERRORS),
   },
 });
 

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { LanewiseError } from '../../src/core/errors.ts';
+import type { ControlEnv } from '../env.ts';
 import { JsonProblem, parseJson } from './json.ts';
 import { quote, requestError } from './problems.ts';
 
@@ -13,9 +14,9 @@ const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i
  * Reads a request's body as strict JSON before its schema sees it, so that each thing wrong with it (type, size,
  * encoding, syntax) has its own answer. An empty body is no body, whatever type it claims.
  */
-export const jsonBody = createMiddleware(async (c, next) => {
+export const jsonBody = createMiddleware<ControlEnv>(async (c, next) => {
   const { headers } = c.req.raw;
-  const bytes = await readBytes(c.req.raw);
+  const bytes = await bodyBytes(c);
   if (bytes.length === 0) {
     headers.delete('content-type');
     keepText(c, '');
@@ -43,6 +44,13 @@ export const jsonBody = createMiddleware(async (c, next) => {
 /** The framework keeps a body that was read once; its types say string, its code awaits a promise. */
 function keepText(c: Context, text: string): void {
   (c.req.bodyCache as { text?: unknown }).text = Promise.resolve(text);
+}
+
+/** The body as it came, read once, whoever asks first. @throws PAYLOAD_TOO_LARGE */
+export async function bodyBytes(c: Context<ControlEnv>): Promise<Uint8Array> {
+  const bytes = c.get('bodyBytes') ?? (await readBytes(c.req.raw));
+  c.set('bodyBytes', bytes);
+  return bytes;
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {

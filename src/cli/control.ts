@@ -35,6 +35,8 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     credentials,
     maxActiveDeployments: config.max_active_deployments,
     propagationWaitMs: PROPAGATION_WAIT_MS,
+    rateLimit: { perMinute: config.rate_limit.per_minute, burst: config.rate_limit.burst },
+    corsOrigins: config.control.cors_origins,
     workerUrlAllow: config.worker_url_allow,
     strategyOf: (queue) =>
       Object.hasOwn(config.queues, queue) ? config.queues[queue]?.routing_strategy : undefined,

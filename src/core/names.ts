@@ -26,6 +26,11 @@ export const JOB_KEY: NameGrammar = {
   accepted: '1 to 512 printable bytes',
 };
 
+/** Whether Redis Cluster takes a part of the name to choose the slot: what is between the first `{` and the next `}`. */
+export function hasHashTag(name: string): boolean {
+  return /^[^{]*\{[^}]+\}/.test(name);
+}
+
 export function isNamed(grammar: NameGrammar, value: string): boolean {
   return grammar.pattern.test(value);
 }
