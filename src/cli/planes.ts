@@ -13,10 +13,11 @@ import type { Settings } from './settings.ts';
 /** The commands that serve: each builds what it runs, says where it listens, waits for a signal, drains. */
 
 export async function runStandalone(host: Host, { config, log }: Settings): Promise<void> {
+  const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
   const { store, control, proxy } = await startPlanes(opened, config, log);
   host.print(standaloneBanner(config, store, control, proxy));
-  await untilStopped(host, log);
+  await untilStopped(stopRequested, log);
 }
 
 /** Both planes over one store, in this process. */
@@ -32,23 +33,25 @@ export async function startPlanes(
 }
 
 export async function runControl(host: Host, { config, log }: Settings): Promise<void> {
+  const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
   const store = await open(opened, await openSharedStore(config, log, 'lanewise control'));
   // A wrong password or address is better said now than in the answer to the first request.
   await store.ping();
   const control = await openControl(opened, config, store, log);
   host.print(`Lanewise ${VERSION} control plane on ${urlOf(control.address)}\n${tokenLine(control)}`);
-  await untilStopped(host, log);
+  await untilStopped(stopRequested, log);
 }
 
 export async function runProxy(host: Host, { config, log }: Settings): Promise<void> {
+  const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
   const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy'));
   const proxy = await openProxy(opened, config, store, log);
   host.print(
     `Lanewise ${VERSION} proxy on ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}, admin on ${urlOf(proxy.adminAddress)}`,
   );
-  await untilStopped(host, log);
+  await untilStopped(stopRequested, log);
 }
 
 async function open(opened: AsyncDisposableStack, store: Store): Promise<Store> {
@@ -86,8 +89,9 @@ async function openProxy(
   return proxy;
 }
 
-async function untilStopped(host: Host, log: Logger): Promise<void> {
-  const signal = await host.stopRequested();
+/** A signal that comes while the process starts counts as well: it is asked for before anything is opened. */
+async function untilStopped(stopRequested: Promise<string>, log: Logger): Promise<void> {
+  const signal = await stopRequested;
   log.info({ signal }, 'stopping: finishing what runs; a second signal ends it at once');
 }
 
