@@ -160,7 +160,10 @@ export class Dispatch implements ForwardHandler {
       const workers = this.#tried.map((endpoint) => endpoint.worker.id).join(', ');
       this.#fail('WORKER_UNREACHABLE', `No worker took the connection (tried ${workers})`, 'unreachable');
     } else {
-      this.#fail('NO_WORKER_AVAILABLE', `No usable worker for the queue ${route.queue} in an allowed lane`);
+      this.#fail(
+        'NO_WORKER_AVAILABLE',
+        `No usable worker for the queue ${route.queue}: ${describeLanes(route)}`,
+      );
     }
   }
 
@@ -357,6 +360,14 @@ export class Dispatch implements ForwardHandler {
     this.#release();
     this.#context.onEnded(this);
   }
+}
+
+/** Why nobody is home, for the operator who reads the error. */
+function describeLanes({ stable, canary, reserve, percentage }: CompiledRoute<WorkerEndpoint>): string {
+  const usable = ({ endpoints }: typeof stable): string =>
+    `${endpoints.filter((endpoint) => endpoint.usable).length} of ${endpoints.length} usable`;
+  const lastResort = reserve.endpoints.length === 0 ? '' : `, superseded ${usable(reserve)}`;
+  return `stable ${usable(stable)}, canary ${usable(canary)} at ${percentage} %${lastResort}`;
 }
 
 function onTimeout(dispatch: Dispatch): void {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { vi } from 'vitest';
 import { loadConfig, type Config } from '../../config/load.ts';
 import { startProxy, type Proxy } from '../../proxy/proxy.ts';
 import type { Deployment, RoutingStrategy } from '../../src/core/deployment.ts';
@@ -246,6 +246,6 @@ export class Rig implements AsyncDisposable {
 
   async #applied(result: { readonly kind: string; readonly revision?: number }): Promise<void> {
     if (result.kind !== 'saved') throw new Error(`the store answered ${result.kind}`);
-    await vi.waitUntil(() => this.proxy.table.revision >= result.revision!, { interval: 1 });
+    while (this.proxy.table.revision < result.revision!) await setImmediate();
   }
 }

@@ -446,7 +446,9 @@ describe('fail-over', () => {
     const canary = await startWorker('v2');
     await rig.register({ url: canary.url, version: 'v2', lane: 'canary' });
     await rig.createDeployment();
-    expect((await rig.send()).status).toBe(503);
+    const answer = await rig.send();
+    expect(answer.status).toBe(503);
+    expect(answer.body).toContain('stable 0 of 0 usable, canary 1 of 1 usable at 0 %');
     expect(canary.jobs).toEqual([]);
   });
 });
