@@ -16,7 +16,7 @@ export async function runStandalone(host: Host, { config, log }: Settings): Prom
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
   const { store, control, proxy } = await startPlanes(opened, config, log);
-  host.print(standaloneBanner(config, store, control, proxy));
+  host.print(standaloneBanner(control, proxy, await describeStore(store, config)));
   await untilStopped(stopRequested, log);
 }
 
@@ -101,10 +101,21 @@ function tokenLine({ generatedToken }: RunningControl): string {
     : `  Token      ${generatedToken.token}  (kept in ${generatedToken.path})`;
 }
 
-function standaloneBanner(config: Config, store: Store, control: RunningControl, proxy: Proxy): string {
+/** A Redis that is away keeps nobody from starting: the proxy has its last good routes. But it is said. */
+async function describeStore(store: Store, config: Config): Promise<string> {
+  if (store.kind === 'embedded') return `embedded store in ${config.data_dir}`;
+  try {
+    await store.ping();
+    return 'state in Redis';
+  } catch (error) {
+    return `waiting for Redis: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function standaloneBanner(control: RunningControl, proxy: Proxy, storeLine: string): string {
   const api = `${urlOf(control.address)}/api/v1/canary`;
   const token = control.generatedToken === undefined ? '<token>' : `$(cat ${control.generatedToken.path})`;
-  return `Lanewise ${VERSION} is running (${store.kind === 'redis' ? 'state in Redis' : `embedded store in ${config.data_dir}`})
+  return `Lanewise ${VERSION} is running (${storeLine})
 
   API        ${api}
   Dispatch   ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}
