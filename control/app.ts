@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { addConfigRoutes } from './api/config-routes.ts';
 import { addDeploymentActionRoutes } from './api/deployment-action-routes.ts';
 import { addDeploymentRoutes } from './api/deployment-routes.ts';
+import { addDocsPage } from './api/docs-page.ts';
 import { addOpenApi } from './api/openapi.ts';
 import { addObservationRoutes } from './api/observation-routes.ts';
 import { addOperationsRoutes } from './api/operations-routes.ts';
@@ -86,6 +87,7 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   addWorkerRoutes(api, workers);
   addConfigRoutes(api, deps.profiles);
   app.route(BASE_PATH, api);
-  addOpenApi(app, deps.version);
+  addOpenApi(app, deps.version, BASE_PATH);
+  addDocsPage(app);
   return app;
 }

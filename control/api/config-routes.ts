@@ -14,6 +14,7 @@ function toProfilesJson(profiles: Profiles): Record<string, z.infer<typeof profi
 const profilesRoute = createRoute({
   method: 'get',
   path: '/config/profiles',
+  operationId: 'listProfiles',
   tags: ['Configuration'],
   summary: 'The profiles that a deployment can be created with',
   security: SECURITY,

@@ -48,6 +48,7 @@ const emptySchema = knownFields({});
 const percentageRoute = createRoute({
   method: 'put',
   path: '/deployments/{id}/percentage',
+  operationId: 'setPercentage',
   tags,
   summary: 'Change the share of the canary',
   security: SECURITY,
@@ -76,6 +77,7 @@ const percentageRoute = createRoute({
 const promoteRoute = createRoute({
   method: 'post',
   path: '/deployments/{id}/promote',
+  operationId: 'promoteDeployment',
   tags,
   summary: 'Make the canary version the stable one',
   security: SECURITY,
@@ -101,6 +103,7 @@ const promoteRoute = createRoute({
 const rollbackRoute = createRoute({
   method: 'post',
   path: '/deployments/{id}/rollback',
+  operationId: 'rollBackDeployment',
   tags,
   summary: 'Take the canary version out',
   security: SECURITY,
@@ -147,6 +150,7 @@ function pauseOrResume<P extends 'pause' | 'resume'>(action: P, summary: string)
   return createRoute({
     method: 'post',
     path: `/deployments/{id}/${action}` as const,
+    operationId: `${action}Deployment`,
     tags,
     summary,
     security: SECURITY,

@@ -36,6 +36,7 @@ export const idParams = z.object({
 const list = createRoute({
   method: 'get',
   path: '/deployments',
+  operationId: 'listDeployments',
   tags,
   summary: 'List deployments, newest first',
   security: SECURITY,
@@ -71,6 +72,7 @@ const detailedDeploymentSchema = routedDeploymentSchema
 const get = createRoute({
   method: 'get',
   path: '/deployments/{id}',
+  operationId: 'getDeployment',
   tags,
   summary: 'A deployment, how it is doing, and how far its routing has come',
   security: SECURITY,
@@ -90,6 +92,7 @@ const get = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/deployments/{id}',
+  operationId: 'deleteDeployment',
   tags,
   summary: 'Delete a deployment that has ended, with its events',
   security: SECURITY,
@@ -110,6 +113,7 @@ const remove = createRoute({
 const events = createRoute({
   method: 'get',
   path: '/deployments/{id}/events',
+  operationId: 'listDeploymentEvents',
   tags,
   summary: 'What happened to a deployment, newest first',
   security: SECURITY,
@@ -129,6 +133,7 @@ function createDeployment(context: CreateContext) {
   return createRoute({
     method: 'post',
     path: '/deployments',
+    operationId: 'createDeployment',
     tags,
     summary: 'Begin a deployment',
     security: SECURITY,

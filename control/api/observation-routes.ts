@@ -21,6 +21,7 @@ const tags = ['Health and monitoring'];
 const health = createRoute({
   method: 'get',
   path: '/deployments/{id}/health',
+  operationId: 'getHealth',
   tags,
   summary: 'The checks of a deployment and what they add up to',
   security: SECURITY,
@@ -35,6 +36,7 @@ const health = createRoute({
 const metrics = createRoute({
   method: 'get',
   path: '/deployments/{id}/metrics',
+  operationId: 'getMetrics',
   tags,
   summary: 'Stable and canary side by side',
   security: SECURITY,

@@ -12,6 +12,7 @@ const statusSchema = z.object({ status: z.literal('ok') }).openapi('Ok');
 const healthz = createRoute({
   method: 'get',
   path: '/healthz',
+  operationId: 'isAlive',
   tags,
   summary: 'Whether the process answers',
   responses: { 200: json('It does.', statusSchema, { status: 'ok' }) },
@@ -20,6 +21,7 @@ const healthz = createRoute({
 const readyz = createRoute({
   method: 'get',
   path: '/readyz',
+  operationId: 'isReady',
   tags,
   summary: 'Whether the store answers too',
   responses: {
@@ -31,6 +33,7 @@ const readyz = createRoute({
 const metrics = createRoute({
   method: 'get',
   path: '/metrics',
+  operationId: 'scrape',
   tags,
   summary: 'Prometheus metrics',
   // Unless they are configured to be public.

@@ -17,8 +17,10 @@ function wholeNumber(max: number) {
 
 /** Query parameters of every list. */
 export const pageQuery = {
-  page: wholeNumber(PAGE_MAX).optional(),
-  page_size: wholeNumber(PAGE_SIZE_MAX).optional(),
+  page: wholeNumber(PAGE_MAX).optional().openapi({ description: 'Which page; 1 if left out.', example: '1' }),
+  page_size: wholeNumber(PAGE_SIZE_MAX)
+    .optional()
+    .openapi({ description: 'Items a page; 10 if left out.', example: '25' }),
 };
 
 export interface PageQuery {

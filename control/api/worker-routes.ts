@@ -25,6 +25,7 @@ const workerParams = z.object({
 const list = createRoute({
   method: 'get',
   path: '/workers',
+  operationId: 'listWorkers',
   tags,
   summary: 'List workers',
   security: SECURITY,
@@ -54,6 +55,7 @@ const list = createRoute({
 const register = createRoute({
   method: 'post',
   path: '/workers',
+  operationId: 'registerWorker',
   tags,
   summary: 'Register a worker; the same id again replaces it',
   security: SECURITY,
@@ -77,6 +79,7 @@ const register = createRoute({
 const updateStatus = createRoute({
   method: 'put',
   path: '/workers/{id}/status',
+  operationId: 'setWorkerStatus',
   tags,
   summary: 'Say how a worker is doing',
   security: SECURITY,
@@ -97,6 +100,7 @@ const updateStatus = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/workers/{id}',
+  operationId: 'removeWorker',
   tags,
   summary: 'Take a worker out of the registry',
   security: SECURITY,

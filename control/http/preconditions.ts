@@ -31,10 +31,10 @@ export function ifMatch(c: Context): (current: Versioned) => void {
       'If-Match': `must be the ETag of an answer, such as "3" with its quotes, or *, got ${quote(header)}`,
     });
   }
-  const tags = header.split(',').map((tag) => tag.trim());
+  const tags = new Set(header.split(',').map((tag) => tag.trim()));
   return (current) => {
     const now = etagOf(current);
-    if (tags.includes(now)) return;
+    if (tags.has(now)) return;
     throw new LanewiseError('PRECONDITION_FAILED', 'The deployment has moved on', {
       details: { 'If-Match': `must be ${now}, which is the deployment's ETag now, got ${header.trim()}` },
     });

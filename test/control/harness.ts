@@ -11,6 +11,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
+import { createConformance, type Conformance } from './conformance.ts';
 
 /** A control plane over a real embedded store, called without a socket. */
 
@@ -49,6 +50,14 @@ export async function temporaryDirectory(): Promise<string> {
   return directory;
 }
 
+let conformance: Promise<Conformance> | undefined;
+
+/** Every answer of these tests is held against the description of the API, which is the same for all of them. */
+function conformanceOf(app: ControlApp): Promise<Conformance> {
+  conformance ??= (async () => createConformance(await (await app.request('/openapi.json')).json()))();
+  return conformance;
+}
+
 export async function openControl(overrides: Partial<ControlDeps> = {}): Promise<Control> {
   const store =
     overrides.store ?? openEmbeddedStore({ dataDir: await temporaryDirectory(), clock: systemClock });
@@ -76,7 +85,13 @@ export async function openControl(overrides: Partial<ControlDeps> = {}): Promise
     const response = await app.request(path, init);
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      body: isJson ? JSON.parse(text) : text,
+    };
+    (await conformanceOf(app)).check(init?.method ?? 'GET', path, answer);
+    return answer;
   };
   return {
     app,

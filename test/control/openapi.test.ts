@@ -1,6 +1,10 @@
+import { validate } from '@readme/openapi-parser';
 import { describe, expect, test } from 'vitest';
+import { ERROR_STATUS } from '../../src/core/errors.ts';
 import { BASE_PATH } from '../../control/app.ts';
 import { openControl, type Json } from './harness.ts';
+
+const byName = (a: string, b: string): number => a.localeCompare(b);
 
 interface Description {
   readonly document: Json;
@@ -23,6 +27,62 @@ describe('the description of the API', () => {
   test('needs no token, and says of itself that it is OpenAPI 3.1', async () => {
     const { document } = await readDescription();
     expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '0.0.0-test' } });
+  });
+
+  test('is valid', async () => {
+    const { document } = await readDescription();
+    const result = await validate(document, { validate: { errors: { colorize: false } } });
+    expect(result).toMatchObject({ valid: true, warnings: [] });
+  });
+
+  test('gives every operation a name of its own, a summary and a tag that is explained', async () => {
+    const { document, endpoints } = await readDescription();
+    const tags = document.tags.map((tag: Json) => tag.name as string);
+    const names = endpoints.map(({ operation }) => operation.operationId as string);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { name, operation } of endpoints) {
+      expect([name, operation]).toEqual([
+        name,
+        expect.objectContaining({ operationId: expect.any(String), summary: expect.stringMatching(/\w/) }),
+      ]);
+      expect(tags).toEqual(expect.arrayContaining(operation.tags));
+    }
+  });
+
+  test('gives every parameter a schema, and says what it takes', async () => {
+    const { document, endpoints } = await readDescription();
+    for (const { name, operation } of endpoints) {
+      for (const entry of operation.parameters ?? []) {
+        const parameter =
+          entry.$ref === undefined ? entry : document.components.parameters[entry.$ref.split('/').at(-1)];
+        const { schema, description, example } = parameter;
+        const saysWhat = [description, example, schema?.example, schema?.enum].some(
+          (part) => part !== undefined,
+        );
+        expect([name, parameter.name, schema !== undefined, saysWhat]).toEqual([
+          name,
+          parameter.name,
+          true,
+          true,
+        ]);
+      }
+    }
+  });
+
+  test('has every code of the control API in its introduction and in some answer', async () => {
+    const { document, endpoints } = await readDescription();
+    const answered = new Set<string>();
+    for (const { operation } of endpoints) {
+      for (const { content } of Object.values<Json>(operation.responses)) {
+        for (const code of Object.keys(content?.['application/json']?.examples ?? {})) answered.add(code);
+      }
+    }
+    // These are about paths that are not described.
+    for (const code of ['NOT_FOUND', 'METHOD_NOT_ALLOWED']) answered.add(code);
+    const codes = Object.keys(ERROR_STATUS);
+    const ofControl = codes.slice(0, codes.indexOf('INVALID_DISPATCH'));
+    expect([...answered].toSorted(byName)).toEqual(ofControl.toSorted(byName));
+    for (const code of ofControl) expect(document.info.description).toContain(`| \`${code}\` |`);
   });
 
   test('names every endpoint', async () => {
