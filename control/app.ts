@@ -14,6 +14,10 @@ import { createBudget } from './budget.ts';
 import { createDeploymentService } from './deployments.ts';
 import type { ControlDeps } from './deps.ts';
 import type { ControlEnv } from './env.ts';
+import { createEventStreams } from './event-stream/event-streams.ts';
+import { addEventStream, EVENTS_PATH } from './event-stream/route.ts';
+import { eventStreamSettings } from './event-stream/settings.ts';
+import { tokenFromProtocol } from './event-stream/subprotocols.ts';
 import { allowOrigins } from './http/cors.ts';
 import { createErrorHandler } from './http/errors.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -73,6 +77,7 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   addOperationsRoutes(app, store, metrics.registry);
 
   const api: ControlApp = new OpenAPIHono<ControlEnv>();
+  api.use(EVENTS_PATH, tokenFromProtocol);
   const { rateLimit } = deps;
   const isLimited = rateLimit !== undefined && rateLimit.perMinute > 0;
   api.use(
@@ -81,6 +86,13 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   );
   api.use('*', idempotency(store, log));
   const observer = createObserver(store, clock);
+  const streams = createEventStreams({
+    store,
+    clock,
+    log,
+    ...eventStreamSettings(deps.eventStream, observer),
+  });
+  addEventStream(api, deployments, streams, log);
   addDeploymentRoutes(api, deployments, observer, deps);
   addObservationRoutes(api, deployments, observer);
   addDeploymentActionRoutes(api, deployments);

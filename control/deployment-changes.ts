@@ -54,43 +54,32 @@ export function setPercentage(percentage: number): Decide {
   };
 }
 
-export const pause: Decide = (deployment, _route, circumstances) => ({
-  deployment: next(deployment, circumstances, { status: nextStatus(deployment.status, 'pause') }),
-  events: [
-    event(
-      deployment,
-      circumstances,
-      'deployment_paused',
-      `Deployment paused at ${deployment.currentPercent}%`,
-    ),
-  ],
-});
+export const pause: Decide = (before, _route, circumstances) => {
+  const deployment = next(before, circumstances, { status: nextStatus(before.status, 'pause') });
+  const message = `Deployment paused at ${before.currentPercent}%`;
+  const data = statusChange(before, deployment);
+  return { deployment, events: [event(before, circumstances, 'deployment_paused', message, data)] };
+};
 
-export const resume: Decide = (deployment, _route, circumstances) => ({
-  deployment: next(deployment, circumstances, { status: nextStatus(deployment.status, 'resume') }),
-  events: [
-    event(
-      deployment,
-      circumstances,
-      'deployment_resumed',
-      `Deployment resumed at ${deployment.currentPercent}%`,
-    ),
-  ],
-});
+export const resume: Decide = (before, _route, circumstances) => {
+  const deployment = next(before, circumstances, { status: nextStatus(before.status, 'resume') });
+  const message = `Deployment resumed at ${before.currentPercent}%`;
+  const data = statusChange(before, deployment);
+  return { deployment, events: [event(before, circumstances, 'deployment_resumed', message, data)] };
+};
 
 export const PROMOTED_MESSAGE = 'Deployment promoted to 100%';
 
-export const promote: Decide = (deployment, route, circumstances) => {
-  const status = nextStatus(deployment.status, 'promote');
+export const promote: Decide = (before, route, circumstances) => {
+  const status = nextStatus(before.status, 'promote');
   if (route === undefined) return undefined;
+  const changes = { status, currentPercent: 100, targetPercent: 100 };
+  const deployment = settle(next(before, circumstances, changes));
+  const data = { ...percentageChange(before, deployment), ...statusChange(before, deployment) };
   return {
-    deployment: settle(next(deployment, circumstances, { status, currentPercent: 100, targetPercent: 100 })),
+    deployment,
     route: promoted(route),
-    events: [
-      event(deployment, circumstances, 'deployment_promoted', PROMOTED_MESSAGE, {
-        old_percentage: deployment.currentPercent,
-      }),
-    ],
+    events: [event(before, circumstances, 'deployment_promoted', PROMOTED_MESSAGE, data)],
   };
 };
 
@@ -100,22 +89,17 @@ export function rolledBackMessage(reason: string): string {
 
 /** Possible without a route: getting back must not depend on anything else being in order. */
 export function rollBack(reason: string): Decide {
-  return (deployment, route, circumstances) => ({
-    deployment: settle(
-      next(deployment, circumstances, {
-        status: nextStatus(deployment.status, 'roll_back'),
-        currentPercent: 0,
-        targetPercent: 0,
-      }),
-    ),
-    ...(route !== undefined && { route: rolledBack(route) }),
-    events: [
-      event(deployment, circumstances, 'deployment_rolled_back', rolledBackMessage(reason), {
-        reason,
-        old_percentage: deployment.currentPercent,
-      }),
-    ],
-  });
+  return (before, route, circumstances) => {
+    const status = nextStatus(before.status, 'roll_back');
+    const changes = { status, currentPercent: 0, targetPercent: 0 };
+    const deployment = settle(next(before, circumstances, changes));
+    const data = { reason, ...percentageChange(before, deployment), ...statusChange(before, deployment) };
+    return {
+      deployment,
+      ...(route !== undefined && { route: rolledBack(route) }),
+      events: [event(before, circumstances, 'deployment_rolled_back', rolledBackMessage(reason), data)],
+    };
+  };
 }
 
 /**
@@ -142,6 +126,15 @@ function settle(deployment: Deployment): Deployment {
 
 function next(deployment: Deployment, { now }: Circumstances, changes: Partial<Deployment>): Deployment {
   return { ...deployment, ...changes, version: deployment.version + 1, lastUpdate: now };
+}
+
+/** What an event says of a change, so that it can be told without the record that it was made on. */
+function percentageChange(before: Deployment, after: Deployment) {
+  return { old_percentage: before.currentPercent, new_percentage: after.currentPercent };
+}
+
+function statusChange(before: Deployment, after: Deployment) {
+  return { old_status: before.status, new_status: after.status };
 }
 
 /** An event of `deployment`, now. */

@@ -6,6 +6,7 @@ import type { Logger } from '../src/runtime/log.ts';
 import type { TokenRate } from '../src/runtime/store/request-store.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 import type { CredentialStore } from './credentials.ts';
+import type { EventStreamSettings } from './event-stream/settings.ts';
 import type { ResolveHost } from './worker-url.ts';
 
 /** What the control plane is made of; the composition root has it all. */
@@ -33,6 +34,8 @@ export interface ControlDeps {
   readonly registry?: Registry;
   /** Serve `/metrics` to anybody. Left out: it takes a token, like everything that names queues. */
   readonly metricsPublic?: boolean;
+  /** Other than the defaults. */
+  readonly eventStream?: Partial<EventStreamSettings>;
   /** The system's resolver if left out. */
   readonly resolveHost?: ResolveHost;
 }

@@ -4,13 +4,18 @@ import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { ControlApp } from './app.ts';
 import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
 import { listen, urlOf } from '../src/runtime/listen.ts';
+import { answeringRefusals, isWebSocketRequest } from './http/upgrades.ts';
+import { createWebSockets, type WebSockets } from './http/web-sockets.ts';
 
 /** The control plane on a socket. */
 export interface ControlServer {
   readonly address: AddressInfo;
   readonly url: string;
   readonly port: number;
-  /** Takes no more requests, lets the running ones end, and breaks off what is left after `graceMs`. */
+  /**
+   * Takes no more requests, lets the running ones end, says goodbye on WebSockets, and breaks off what is left after
+   * `graceMs`.
+   */
   close(graceMs: number): Promise<void>;
 }
 
@@ -19,7 +24,12 @@ export interface ControlServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Between two pings of a WebSocket. */
+  readonly heartbeatMs?: number;
 }
+
+/** Below the 60 s after which usual load balancers close a connection on which nothing happens. */
+const HEARTBEAT_MS = 30_000;
 
 const VARIABLES = 'LANEWISE_CONTROL_HOST and LANEWISE_CONTROL_PORT';
 
@@ -30,19 +40,21 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
 /** @throws ListenError */
-export async function startControlServer({ app, host, port }: ControlServerOptions): Promise<ControlServer> {
-  const server = createControlServer(app);
+export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
+  const { app, host, port } = options;
+  const webSockets = createWebSockets(options.heartbeatMs ?? HEARTBEAT_MS);
+  const server = createControlServer(app, webSockets);
   const address = await listen(server, { host, port, variables: VARIABLES });
   let closing: Promise<void> | undefined;
   return {
     address,
     url: urlOf(address),
     port: address.port,
-    close: (graceMs) => (closing ??= closeServer(server, graceMs)),
+    close: (graceMs) => (closing ??= closeServer(server, webSockets, graceMs)),
   };
 }
 
-function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
+function createControlServer(app: Pick<ControlApp, 'fetch'>, webSockets: WebSockets): Server {
   const listener = getRequestListener(app.fetch, {
     // The data plane may live in this process; its Request and Response stay Node's own.
     overrideGlobalObjects: false,
@@ -53,13 +65,16 @@ function createControlServer(app: Pick<ControlApp, 'fetch'>): Server {
       }),
   });
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    // Of upgrades only; the listener below has the requests.
+    fetch: answeringRefusals(app),
+    websocket: { server: webSockets.server },
     overrideGlobalObjects: false,
     // Without a Host our own answer is given, not Node's empty one.
     serverOptions: {
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       requireHostHeader: false,
+      shouldUpgradeCallback: isWebSocketRequest,
     },
     createServer: ((options: ServerOptions) =>
       createServer(options, (request, response) => {
@@ -108,10 +123,11 @@ function answerClientError(error: NodeJS.ErrnoException, socket: RawSocket): voi
   );
 }
 
-async function closeServer(server: Server, graceMs: number): Promise<void> {
+async function closeServer(server: Server, webSockets: WebSockets, graceMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   server.close(() => resolve());
+  webSockets.close(graceMs);
   await promise;
   clearTimeout(timer);
 }

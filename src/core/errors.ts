@@ -20,6 +20,7 @@ export const ERROR_STATUS = {
   PRECONDITION_FAILED: 412,
   PAYLOAD_TOO_LARGE: 413,
   RATE_LIMITED: 429,
+  CONNECTION_LIMIT: 503,
   STORE_UNAVAILABLE: 503,
   INTERNAL: 500,
   // Dispatch API. Never 404: dispatchers such as Dapr drop the job on it.
