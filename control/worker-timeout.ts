@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../src/core/clock.ts';
 import { afterSilence, lastSeenOf } from '../src/core/worker-life.ts';
 import type { Logger } from '../src/runtime/log.ts';
+import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 
 /**
@@ -19,15 +19,10 @@ export interface WorkerTimeoutOptions {
   readonly workerTimeoutMs: number;
 }
 
-export interface WorkerTimeout {
-  stop(): Promise<void>;
-}
-
 const LOOK_EVERY_MS_MAX = 5000;
 
-export function startWorkerTimeout(options: WorkerTimeoutOptions): WorkerTimeout {
+export function startWorkerTimeout(options: WorkerTimeoutOptions): Periodic {
   const { store, clock, log, workerTimeoutMs } = options;
-  const stopped = new AbortController();
   let storeSince = clock.now();
   let proxiesSince = clock.now();
 
@@ -51,26 +46,16 @@ export function startWorkerTimeout(options: WorkerTimeoutOptions): WorkerTimeout
     }
   };
 
-  const run = async (): Promise<void> => {
-    const { signal } = stopped;
-    const everyMs = Math.min(LOOK_EVERY_MS_MAX, workerTimeoutMs / 10);
-    while (!signal.aborted) {
-      await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted) return;
+  const everyMs = Math.min(LOOK_EVERY_MS_MAX, workerTimeoutMs / 10);
+  return startPeriodic(
+    () => everyMs,
+    async () => {
       try {
         await look();
       } catch (error) {
         storeSince = clock.now();
         log.debug({ err: error }, 'workers could not be looked at');
       }
-    }
-  };
-
-  const running = run();
-  return {
-    async stop() {
-      stopped.abort();
-      await running;
     },
-  };
+  );
 }

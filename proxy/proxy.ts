@@ -103,7 +103,6 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   opened.defer(() => endpoints.destroy());
   const sender = new TelemetrySender({ telemetry, store, log });
   opened.defer(() => sender.stop());
-  sender.start();
   const watch = new WorkerWatch({
     endpoints,
     store,
@@ -113,7 +112,6 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     workerTimeoutMs: config.worker_timeout,
   });
   opened.defer(() => watch.stop());
-  watch.start();
   // Routes first: a dispatch that came before them would find nobody home.
   opened.defer(() => follower.stop());
   await follower.start();

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { RouteUpdate, RoutingTable } from '../src/core/routing-table.ts';
 import type { Endpoint } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
+import { pause, startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { RouteHead, RouteListener, RouteStore, Subscription } from '../src/runtime/store/store.ts';
 import type { LastGoodRoutes } from './last-good-routes.ts';
 
@@ -54,7 +54,7 @@ export class RouteFollower {
   #reporting = false;
   #reported: RouteHead = NOTHING;
   #saving: Promise<void> | undefined;
-  #loops: Promise<unknown>[] = [];
+  #rounds: readonly Periodic[] = [];
   #lastSyncAt: number | undefined;
   #warnedOfEmptyStore = false;
 
@@ -89,7 +89,16 @@ export class RouteFollower {
     };
     this.#subscription = store.subscribeRoutes(listener);
     await this.#read();
-    this.#loops = [this.#poll(), this.#renew()];
+    this.#rounds = [
+      startPeriodic(
+        () => this.#jittered(this.#timing.poll),
+        () => this.#poll(),
+      ),
+      startPeriodic(
+        () => this.#jittered(this.#timing.lease * 0.4),
+        () => this.#renew(),
+      ),
+    ];
   }
 
   /** Says good-bye, so that nobody waits for this proxy. */
@@ -97,7 +106,7 @@ export class RouteFollower {
     this.#stopped.abort();
     clearImmediate(this.#flushing);
     await this.#subscription?.close();
-    await Promise.all(this.#loops);
+    await Promise.all(this.#rounds.map((rounds) => rounds.stop()));
     await this.#reading;
     await this.#saving;
     await this.#options.store.withdrawReport(this.#options.proxyId).catch(() => {});
@@ -190,22 +199,18 @@ export class RouteFollower {
 
   async #poll(): Promise<void> {
     const { store, table, clock, log } = this.#options;
-    while (await this.#pause(this.#timing.poll)) {
-      try {
-        const head = await store.readHead();
-        if (head.epoch === table.epoch && head.revision === table.revision) this.#lastSyncAt = clock.now();
-        else await this.#read();
-      } catch (error) {
-        log.debug({ err: error }, 'the revision could not be read');
-      }
+    try {
+      const head = await store.readHead();
+      if (head.epoch === table.epoch && head.revision === table.revision) this.#lastSyncAt = clock.now();
+      else await this.#read();
+    } catch (error) {
+      log.debug({ err: error }, 'the revision could not be read');
     }
   }
 
   async #renew(): Promise<void> {
-    while (await this.#pause(this.#timing.lease * 0.4)) {
-      this.#reported = NOTHING;
-      await this.#report();
-    }
+    this.#reported = NOTHING;
+    await this.#report();
   }
 
   /** Reports the revision in use; one report at a time, the latest revision last. */
@@ -243,14 +248,12 @@ export class RouteFollower {
     }
   }
 
+  #jittered(ms: number): number {
+    return ms * (0.8 + 0.4 * this.#options.random());
+  }
+
   /** Waits for about that long. @returns whether to go on */
-  async #pause(ms: number): Promise<boolean> {
-    const jitter = 0.8 + 0.4 * this.#options.random();
-    try {
-      await sleep(ms * jitter, undefined, { signal: this.#stopped.signal, ref: false });
-    } catch {
-      return false;
-    }
-    return !this.#stopped.signal.aborted;
+  #pause(ms: number): Promise<boolean> {
+    return pause(this.#jittered(ms), this.#stopped.signal);
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { addLanes } from '../src/core/lane-totals.ts';
 import type { Logger } from '../src/runtime/log.ts';
+import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { TelemetryStore } from '../src/runtime/store/telemetry-store.ts';
 import type { DispatchTelemetry } from './telemetry.ts';
 
@@ -20,30 +20,21 @@ const EVERY_MS = 1000;
 
 export class TelemetrySender {
   readonly #options: TelemetrySenderOptions;
-  readonly #stopped = new AbortController();
-  #loop: Promise<void> | undefined;
+  readonly #rounds: Periodic;
 
+  /** Begins at once. */
   constructor(options: TelemetrySenderOptions) {
     this.#options = options;
-  }
-
-  start(): void {
-    this.#loop ??= this.#run();
+    this.#rounds = startPeriodic(
+      () => options.every ?? EVERY_MS,
+      () => this.#send(),
+    );
   }
 
   /** After the dispatches have ended; sends the rest. */
   async stop(): Promise<void> {
-    this.#stopped.abort();
-    await this.#loop;
+    await this.#rounds.stop();
     await this.#send();
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      await sleep(this.#options.every ?? EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
-      await this.#send();
-    }
   }
 
   async #send(): Promise<void> {

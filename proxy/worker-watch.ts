@@ -1,7 +1,7 @@
 import { connect as connectPlain } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
+import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { ActivityStore, WorkerSighting } from '../src/runtime/store/activity-store.ts';
 import type { Endpoints, WorkerEndpoint } from './endpoint.ts';
 
@@ -28,33 +28,26 @@ const PROBES_AT_ONCE = 64;
 
 export class WorkerWatch {
   readonly #options: WorkerWatchOptions;
-  readonly #stopped = new AbortController();
+  readonly #rounds: Periodic;
   /** When each was seen or probed last, on the monotonic clock. */
   readonly #looked = new WeakMap<WorkerEndpoint, number>();
-  #loop: Promise<void> | undefined;
 
+  /** Begins at once. */
   constructor(options: WorkerWatchOptions) {
     this.#options = options;
-  }
-
-  start(): void {
-    this.#loop ??= this.#run();
+    const everyMs = Math.min(TELL_EVERY_MS_MAX, options.workerTimeoutMs / 10);
+    this.#rounds = startPeriodic(
+      () => everyMs,
+      async () => {
+        await this.#tell();
+        await this.#probeQuiet();
+      },
+    );
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort();
-    await this.#loop;
+    await this.#rounds.stop();
     await this.#tell();
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stopped;
-    const everyMs = Math.min(TELL_EVERY_MS_MAX, this.#options.workerTimeoutMs / 10);
-    while (!signal.aborted) {
-      await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
-      await this.#tell();
-      if (!signal.aborted) await this.#probeQuiet();
-    }
   }
 
   async #tell(): Promise<void> {

@@ -48,7 +48,6 @@ describe('telemetry of a deployment', () => {
     });
     const finish = (): void => countOutcome(telemetry.recentOf('canary_1').canary, 'success', 5);
     finish();
-    sender.start();
     const taken = vi.spyOn(telemetry, 'takeRecent');
     await vi.waitUntil(() => taken.mock.calls.length > 2);
     finish();
