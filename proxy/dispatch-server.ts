@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { LanewiseError } from '../src/core/errors.ts';
 import { listen } from '../src/runtime/listen.ts';
+import { overloaded } from './dispatch-errors.ts';
 import { Dispatch, type DispatchContext } from './dispatch.ts';
 import { replyLocally } from './local-reply.ts';
 import { countError, UNKNOWN_QUEUE } from './telemetry.ts';
@@ -78,12 +78,7 @@ export class DispatchServer {
     if (this.#draining) response.shouldKeepAlive = false;
     if (this.#running.size >= this.#options.maxInFlight) {
       countError(this.#context.telemetry.countsOf(UNKNOWN_QUEUE), 'PROXY_OVERLOADED');
-      const error = new LanewiseError(
-        'PROXY_OVERLOADED',
-        `The proxy has its limit of ${this.#options.maxInFlight} dispatches under way`,
-        { retryAfterSeconds: 1 },
-      );
-      replyLocally(response, error, undefined, !request.complete);
+      replyLocally(response, overloaded(this.#options.maxInFlight), undefined, !request.complete);
       return;
     }
     const dispatch = new Dispatch(this.#context, request, response);

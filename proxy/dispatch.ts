@@ -1,11 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { chooseLane, placeInLane, type CompiledRoute, type Placement } from '../src/core/decide.ts';
-import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
+import { LanewiseError } from '../src/core/errors.ts';
 import type { LaneTotals } from '../src/core/lane-totals.ts';
 import type { Lane } from '../src/core/lane.ts';
 import { outcomeOfAnswer, type Outcome } from '../src/core/outcome.ts';
 import { occupy, vacate } from '../src/core/pool.ts';
 import type { RoutingTable } from '../src/core/routing-table.ts';
+import {
+  allUnreachable,
+  bodyTooLarge,
+  dispatchTimedOut,
+  nobodyHome,
+  nobodyServes,
+  notForwardable,
+  overrideNotAllowed,
+  proxyFailed,
+  requestTooSlow,
+  shuttingDown,
+  strategyUnavailable,
+  workerBroken,
+  workerSilent,
+} from './dispatch-errors.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
 import type { Exchange, ForwardFailure, ForwardHandler } from './forwarder.ts';
 import { readJobHeaders, parseTarget, type JobHeaders, type Target } from './job.ts';
@@ -31,13 +46,13 @@ export interface DispatchContext {
   readonly newJobId: () => string;
   readonly timeoutMs: number;
   readonly bodyBytesMax: number;
+  /** Told of what should not have happened. */
+  readonly onBug: (error: unknown) => void;
   /** Called once when the dispatch has ended. */
   readonly onEnded: (dispatch: Dispatch) => void;
 }
 
 type Phase = 'reading' | 'forwarding' | 'answering' | 'ended';
-
-const RETRY_AFTER_SECONDS = 1;
 
 export class Dispatch implements ForwardHandler {
   readonly #context: DispatchContext;
@@ -77,28 +92,21 @@ export class Dispatch implements ForwardHandler {
       this.#jobId = this.#job.jobId ?? this.#context.newJobId();
       this.#readBody(this.#job);
     } catch (error) {
-      this.#refuse(error);
+      if (!(error instanceof LanewiseError)) this.#context.onBug(error);
+      this.#fail(error instanceof LanewiseError ? error : proxyFailed(error), 'aborted');
     }
   }
 
   /** Ends what is left when the proxy must go. */
   shutDown(): void {
     // Not the worker's doing, so the judge must not count it.
-    this.#fail('PROXY_OVERLOADED', 'The proxy is shutting down', 'aborted');
+    this.#fail(shuttingDown(), 'aborted');
   }
 
   #readBody(job: JobHeaders): void {
     const bytesMax = this.#context.bodyBytesMax;
     const length = job.contentLength ?? 0;
-    if (bytesMax > 0 && length > bytesMax) {
-      throw new LanewiseError(
-        'PAYLOAD_TOO_LARGE',
-        `A body of ${length} bytes is over the limit of ${bytesMax}`,
-        {
-          details: { body: `must be at most ${bytesMax} bytes` },
-        },
-      );
-    }
+    if (bytesMax > 0 && length > bytesMax) throw bodyTooLarge(bytesMax, length);
     if (job.chunked || length > SMALL_BODY_BYTES_MAX) {
       this.#body = new StreamedBody(this.#request, bytesMax);
       this.#begin();
@@ -130,41 +138,21 @@ export class Dispatch implements ForwardHandler {
     const route = this.#context.table.routeFor(queue, tenant);
     this.#route = route;
     if (route === undefined) {
-      this.#fail('NO_WORKER_AVAILABLE', `No worker serves the queue ${queue}`);
-      return;
+      this.#fail(nobodyServes(queue), 'unreachable');
+    } else if (route.strategy !== 'hash_ring') {
+      this.#fail(strategyUnavailable(route), 'unreachable');
+    } else if (override !== undefined && !this.#context.table.queues.get(queue)!.policy.laneOverride) {
+      this.#fail(overrideNotAllowed(queue), 'aborted');
+    } else {
+      const key = stickyKey ?? this.#jobId!;
+      this.#place(route, override ?? chooseLane(route, key, this.#context.random), key);
     }
-    if (route.strategy !== 'hash_ring') {
-      this.#fail(
-        'QUEUE_UNAVAILABLE',
-        `The queue ${queue} uses ${route.strategy}, which this release does not dispatch yet; its routing strategy must be hash_ring`,
-      );
-      return;
-    }
-    if (override !== undefined && !this.#context.table.queues.get(queue)!.policy.laneOverride) {
-      this.#refuse(
-        new LanewiseError('INVALID_DISPATCH', `The queue ${queue} does not allow X-Canary-Lane`, {
-          details: { 'X-Canary-Lane': `must be absent, unless queues.${queue}.allow_lane_override is set` },
-        }),
-      );
-      return;
-    }
-    const key = stickyKey ?? this.#jobId!;
-    this.#place(route, override ?? chooseLane(route, key, this.#context.random), key);
   }
 
   #place(route: CompiledRoute<WorkerEndpoint>, lane: Lane, key: string): void {
     const placement = placeInLane(route, lane, key, this.#context.random, this.#tried);
-    if (placement !== undefined) {
-      this.#forward(route, placement);
-    } else if (this.#tried.length > 0) {
-      const workers = this.#tried.map((endpoint) => endpoint.worker.id).join(', ');
-      this.#fail('WORKER_UNREACHABLE', `No worker took the connection (tried ${workers})`, 'unreachable');
-    } else {
-      this.#fail(
-        'NO_WORKER_AVAILABLE',
-        `No usable worker for the queue ${route.queue}: ${describeLanes(route)}`,
-      );
-    }
+    if (placement !== undefined) this.#forward(route, placement);
+    else this.#fail(this.#tried.length > 0 ? allUnreachable(this.#tried) : nobodyHome(route), 'unreachable');
   }
 
   #forward(route: CompiledRoute<WorkerEndpoint>, placement: Placement<WorkerEndpoint>): void {
@@ -256,7 +244,6 @@ export class Dispatch implements ForwardHandler {
   onFailure(failure: ForwardFailure, cause: Error): void {
     if (this.#phase === 'ended') return;
     const endpoint = this.#placement!.endpoint;
-    const { id } = endpoint.worker;
     switch (failure) {
       case 'unsent':
         this.#release();
@@ -265,27 +252,14 @@ export class Dispatch implements ForwardHandler {
         this.#decide();
         break;
       case 'timeout':
-        this.#fail('WORKER_TIMEOUT', `The worker ${id} did not answer in time`, 'timeout');
+        this.#fail(workerSilent(endpoint.worker.id), 'timeout');
         break;
       case 'invalid':
-        this.#refuse(
-          new LanewiseError('INVALID_DISPATCH', `The request cannot be forwarded: ${cause.message}`),
-        );
+        this.#fail(notForwardable(cause), 'aborted');
         break;
       case 'broken':
-        if (cause instanceof BodyTooLarge) {
-          this.#refuse(
-            new LanewiseError(
-              'PAYLOAD_TOO_LARGE',
-              `The body is over the limit of ${this.#context.bodyBytesMax} bytes`,
-              {
-                details: { body: `must be at most ${this.#context.bodyBytesMax} bytes` },
-              },
-            ),
-          );
-        } else {
-          this.#fail('WORKER_FAILED', `The worker ${id} broke off: ${cause.message}`, 'failure');
-        }
+        if (cause instanceof BodyTooLarge) this.#fail(bodyTooLarge(this.#context.bodyBytesMax), 'aborted');
+        else this.#fail(workerBroken(endpoint.worker.id, cause), 'failure');
         break;
       default:
         failure satisfies never;
@@ -293,16 +267,9 @@ export class Dispatch implements ForwardHandler {
   }
 
   onTimeout(): void {
-    if (this.#phase === 'reading') {
-      this.#refuse(
-        new LanewiseError(
-          'INVALID_DISPATCH',
-          `The request did not arrive within ${this.#context.timeoutMs} ms`,
-        ),
-      );
-    } else {
-      this.#fail('WORKER_TIMEOUT', `No answer within ${this.#context.timeoutMs} ms`, 'timeout');
-    }
+    const { timeoutMs } = this.#context;
+    if (this.#phase === 'reading') this.#fail(requestTooSlow(timeoutMs), 'aborted');
+    else this.#fail(dispatchTimedOut(timeoutMs), 'timeout');
   }
 
   /** The producer's connection is gone, or the answer is out. */
@@ -312,22 +279,8 @@ export class Dispatch implements ForwardHandler {
     this.#end('aborted');
   }
 
-  /** The producer's own fault. */
-  #refuse(error: unknown): void {
-    if (!(error instanceof LanewiseError)) throw error;
-    this.#answerError(error, 'aborted');
-  }
-
-  #fail(code: ErrorCode, message: string, outcome: Outcome = 'unreachable'): void {
-    const retryAfterSeconds =
-      code === 'WORKER_TIMEOUT' || code === 'WORKER_FAILED' ? undefined : RETRY_AFTER_SECONDS;
-    this.#answerError(
-      new LanewiseError(code, message, retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-      outcome,
-    );
-  }
-
-  #answerError(error: LanewiseError, outcome: Outcome): void {
+  /** @param outcome `aborted` where it is not the worker's doing */
+  #fail(error: LanewiseError, outcome: Outcome): void {
     if (this.#phase === 'ended') return;
     this.#exchange?.abort();
     const counted = this.#route === undefined ? UNKNOWN_QUEUE : this.#route.queue;
@@ -360,14 +313,6 @@ export class Dispatch implements ForwardHandler {
     this.#release();
     this.#context.onEnded(this);
   }
-}
-
-/** Why nobody is home, for the operator who reads the error. */
-function describeLanes({ stable, canary, reserve, percentage }: CompiledRoute<WorkerEndpoint>): string {
-  const usable = ({ endpoints }: typeof stable): string =>
-    `${endpoints.filter((endpoint) => endpoint.usable).length} of ${endpoints.length} usable`;
-  const lastResort = reserve.endpoints.length === 0 ? '' : `, superseded ${usable(reserve)}`;
-  return `stable ${usable(stable)}, canary ${usable(canary)} at ${percentage} %${lastResort}`;
 }
 
 function onTimeout(dispatch: Dispatch): void {

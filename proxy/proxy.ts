@@ -85,6 +85,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       newJobId: uuidv7,
       timeoutMs: config.dispatch.timeout,
       bodyBytesMax: config.dispatch.body_bytes_max,
+      onBug: (error) => log.error({ err: error }, 'a dispatch failed in the proxy itself'),
     },
     maxInFlight: config.max_in_flight,
   });
