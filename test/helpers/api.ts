@@ -1,7 +1,6 @@
-/** The REST API over a socket, as an operator's script would call it. */
+import { CALL_MS_MAX } from './patience.ts';
 
-/** A call that takes longer hangs. */
-const CALL_MS_MAX = 15_000;
+/** The REST API over a socket, as an operator's script would call it. */
 
 export interface Routing {
   readonly revision: number;

@@ -3,7 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { vi } from 'vitest';
 import { QUEUE } from './api.ts';
-import { PATIENCE, type ProxyFace } from './system.ts';
+import { PATIENCE } from './patience.ts';
+import type { ProxyFace } from './system.ts';
 import { TestWorker } from './worker.ts';
 
 /**

@@ -2,18 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PRINT_MS_MAX } from './patience.ts';
 
 /** Lanewise as its users start it: a process, its environment, what it prints, how it ends. */
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
-
-/** Far beyond what anything here takes; a test that reaches it has found something. */
-const PRINT_WAIT_MS = 20_000;
-
-interface PrintOptions {
-  readonly stream?: 'stdout' | 'stderr';
-  readonly waitMs?: number;
-}
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -64,17 +57,17 @@ export class LanewiseProcess implements AsyncDisposable {
   }
 
   /** Waits until it has printed that; fails with what it printed instead if it ends before. */
-  async printed(
-    pattern: RegExp,
-    { stream = 'stdout', waitMs = PRINT_WAIT_MS }: PrintOptions = {},
-  ): Promise<RegExpExecArray> {
+  async printed(pattern: RegExp, stream: 'stdout' | 'stderr' = 'stdout'): Promise<RegExpExecArray> {
     const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
     const look = (): void => {
       const match = pattern.exec(this[stream]);
       if (match !== null) resolve(match);
       else if (this.hasExited) reject(this.#failure(`ended without printing ${pattern}`));
     };
-    const timer = setTimeout(() => reject(this.#failure(`did not print ${pattern} in ${waitMs} ms`)), waitMs);
+    const timer = setTimeout(
+      () => reject(this.#failure(`did not print ${pattern} in ${PRINT_MS_MAX} ms`)),
+      PRINT_MS_MAX,
+    );
     this.#onOutput.add(look);
     look();
     try {

@@ -2,14 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { vi } from 'vitest';
-import { Api, QUEUE, type WorkerRegistration } from './api.ts';
+import { Api, QUEUE, type Routing, type WorkerRegistration } from './api.ts';
+import { PATIENCE } from './patience.ts';
 import { LanewiseProcess, temporaryDirectory, type Environment, type Exit } from './process.ts';
 import { startRedis, type RedisServer } from './redis.ts';
 
 /** Whole installations of Lanewise in processes of their own, and the sockets by which one talks to them. */
-
-/** For conditions outside of this process. A poll that runs into it has found something. */
-export const PATIENCE = { timeout: 20_000, interval: 10 } as const;
 
 export interface DispatchAnswer {
   readonly status: number;
@@ -326,12 +324,21 @@ export async function enlist({ api, proxies }: System, worker: WorkerRegistratio
   }
 }
 
+/**
+ * All proxies route by a change that was just answered. The answer itself says so, unless a machine that is busy
+ * keeps one of them from running for a second; then it is asked for again.
+ */
+export async function applied(api: Api, deployment: string, answer: Routing, proxies: number): Promise<void> {
+  if (!isComplete(answer, proxies)) await allApplied(api, deployment, proxies);
+}
+
+export function isComplete(routing: Routing, proxies: number): boolean {
+  return routing.proxies === proxies && routing.applied === proxies;
+}
+
 /** Every proxy that lives routes by the deployment's latest change, and there are that many of them. */
 export async function allApplied(api: Api, deployment: string, proxies: number): Promise<void> {
-  await vi.waitUntil(async () => {
-    const routing = await api.routing(deployment);
-    return routing.proxies === proxies && routing.applied === proxies;
-  }, PATIENCE);
+  await vi.waitUntil(async () => isComplete(await api.routing(deployment), proxies), PATIENCE);
 }
 
 function openAgent(stack: AsyncDisposableStack): Agent {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { QUEUE, type Api, type Routing } from '../helpers/api.ts';
+import { QUEUE, type Api } from '../helpers/api.ts';
 import { Load, NotingWorker, nextPlace } from '../helpers/load.ts';
-import { enlist, Fleet, Standalone, type System } from '../helpers/system.ts';
+import { applied, enlist, Fleet, Standalone, type System } from '../helpers/system.ts';
 
 /**
  * The promise that an operator acts on: once a rollback or a promotion is answered, the version that is out gets
@@ -55,9 +55,8 @@ async function rollBackAgainAndAgain({ api, load, proxies, one, other }: Scene):
     const id = await api.createDeployment('v1', 'v2');
     await api.setPercentage(id, splitOf(i));
     await other.gets(5);
-    const { revision, ...reach }: Routing = await api.rollBack(id);
+    await applied(api, id, await api.rollBack(id), proxies);
     const answeredAt = nextPlace();
-    expect(reach, `revision ${revision}`).toEqual({ proxies, applied: proxies });
     const nothingCame = await closeTo(other, load, answeredAt);
     await load.goOn(20);
     await api.done('DELETE', `/deployments/${id}`);
@@ -74,9 +73,8 @@ async function promoteAgainAndAgain({ api, load, proxies, one, other }: Scene): 
     const id = await api.createDeployment(from.version, to.version);
     await api.setPercentage(id, splitOf(i) / 2);
     await Promise.all([to.gets(3), from.gets(3)]);
-    const { revision, ...reach }: Routing = await api.promote(id);
+    await applied(api, id, await api.promote(id), proxies);
     const answeredAt = nextPlace();
-    expect(reach, `revision ${revision}`).toEqual({ proxies, applied: proxies });
     const nothingCame = await closeTo(from, load, answeredAt);
     await load.goOn(20);
     await api.done('DELETE', `/deployments/${id}`);
@@ -98,11 +96,11 @@ describe.each(SYSTEMS)('under load, $name', ({ start }) => {
   test(`after ${REPETITIONS} answers to a rollback not one job reached the canary`, async () => {
     await using system: System = await start();
     await withScene(system, rollBackAgainAndAgain);
-  }, 120_000);
+  });
 
   test(`after ${REPETITIONS} answers to a promotion not one job reached the old version`, async () => {
     await using system: System = await start();
     await withScene(system, promoteAgainAndAgain);
     expect((await system.proxies[0]!.routes()).queues.map(({ queue }) => queue)).toEqual([QUEUE]);
-  }, 120_000);
+  });
 });

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { freePort } from '../helpers/redis.ts';
 import { LanewiseProcess } from '../helpers/process.ts';
-import { PATIENCE } from '../helpers/system.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 
 /** The first thing that a visitor starts must end by itself and leave nothing behind. */
 
@@ -66,25 +66,18 @@ test.concurrent(
     for (const good of lines.slice(0, 2)) expect(good).toMatch(/ [1-9]\d* jobs, 0 failed/);
     expect(lines[2]).toMatch(/ [1-9]\d* jobs, [1-9]\d* failed/);
   },
-  90_000,
 );
 
-test.concurrent(
-  'with --keep it runs until it is told to stop',
-  async () => {
-    await using demo = LanewiseProcess.start(['demo', '--keep']);
-    const workers = await demoWithWorkers(demo);
-    const [, api, token] = await demo.printed(/Still running \(--keep\): API (http:\S+), token (\S+)/, {
-      waitMs: 60_000,
-    });
-    const answer = await fetch(`${api}/deployments`, { headers: { authorization: `Bearer ${token}` } });
-    expect(await answer.json()).toMatchObject({ count: 2 });
-    workers.push(...childrenOf(demo.pid));
-    expect(await demo.end('SIGINT')).toEqual(GONE);
-    expect(workers.filter(lives)).toEqual([]);
-  },
-  90_000,
-);
+test.concurrent('with --keep it runs until it is told to stop', async () => {
+  await using demo = LanewiseProcess.start(['demo', '--keep']);
+  const workers = await demoWithWorkers(demo);
+  const [, api, token] = await demo.printed(/Still running \(--keep\): API (http:\S+), token (\S+)/);
+  const answer = await fetch(`${api}/deployments`, { headers: { authorization: `Bearer ${token}` } });
+  expect(await answer.json()).toMatchObject({ count: 2 });
+  workers.push(...childrenOf(demo.pid));
+  expect(await demo.end('SIGINT')).toEqual(GONE);
+  expect(workers.filter(lives)).toEqual([]);
+});
 
 test('a demo that is told to stop ends soon, with its workers', async () => {
   await using demo = LanewiseProcess.start(['demo']);
