@@ -69,6 +69,8 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   max_active_deployments: integer(1, 1_000_000).default(1000),
+  // About 20 KiB each; and below the 16 k open files of usual limits, with room for the rest.
+  max_event_streams: integer(0, 1_000_000).default(10_000),
   worker_url_allow: list(z.string()).default(WORKER_URL_ALLOW_DEFAULT),
 
   /** A worker that nobody has seen for so long is `unreachable` until it is seen again. */

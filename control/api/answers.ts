@@ -72,6 +72,14 @@ const EXAMPLES: Readonly<Partial<Record<ErrorCode, { error: string; details: Rec
     error: 'The deployment has moved on',
     details: { 'If-Match': 'must be "7", which is the deployment\'s ETag now, got "5"' },
   },
+  CONNECTION_LIMIT: {
+    error: 'This instance has no room for another event stream',
+    details: { connections: 'at most 10000 at once; try again, or another instance' },
+  },
+  CONNECTION_LIMIT: {
+    error: 'This instance serves 10000 event streams already',
+    details: { connections: 'at most 10000 at once; try again later, or another instance' },
+  },
   INTERNAL: { error: 'Something went wrong on our side; the log has the details', details: {} },
   STORE_UNAVAILABLE: { error: 'The store cannot be reached', details: {} },
 };

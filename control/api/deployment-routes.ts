@@ -116,6 +116,9 @@ const events = createRoute({
   operationId: 'listDeploymentEvents',
   tags,
   summary: 'What happened to a deployment, newest first',
+  description:
+    'A request that upgrades to a WebSocket gets the stream of events instead of the list, from `?since=<id>` on ' +
+    '(instead of the parameters below), and may be refused with `CONNECTION_LIMIT`.',
   security: SECURITY,
   middleware: [needs('read')],
   request: { params: idParams, query: knownFields(pageQuery, 'parameter') },
@@ -125,7 +128,7 @@ const events = createRoute({
       z.union([z.object({ events: z.array(eventSchema), count: z.int() }), pageOf(eventSchema)]),
       { events: [EVENT_EXAMPLE], count: 1 },
     ),
-    ...errorAnswers('VALIDATION_FAILED', 'DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
+    ...errorAnswers('VALIDATION_FAILED', 'DEPLOYMENT_NOT_FOUND', 'CONNECTION_LIMIT', ...COMMON_ERRORS),
   },
 });
 

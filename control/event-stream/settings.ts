@@ -14,7 +14,6 @@ const DEFAULTS = {
   metricsIntervalMs: 5000,
   // Thousands of events: who is so far behind does not read at all.
   bufferedBytesMax: 1024 * 1024,
-  // About 20 KiB each; and below the 16 k open files of usual limits, with room for the rest.
   connectionsMax: 10_000,
 };
 

@@ -34,6 +34,7 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     log,
     credentials,
     maxActiveDeployments: config.max_active_deployments,
+    eventStream: { connectionsMax: config.max_event_streams },
     propagationWaitMs: PROPAGATION_WAIT_MS,
     rateLimit: { perMinute: config.rate_limit.per_minute, burst: config.rate_limit.burst },
     corsOrigins: config.control.cors_origins,
