@@ -76,10 +76,6 @@ const EXAMPLES: Readonly<Partial<Record<ErrorCode, { error: string; details: Rec
     error: 'This instance has no room for another event stream',
     details: { connections: 'at most 10000 at once; try again, or another instance' },
   },
-  CONNECTION_LIMIT: {
-    error: 'This instance serves 10000 event streams already',
-    details: { connections: 'at most 10000 at once; try again later, or another instance' },
-  },
   INTERNAL: { error: 'Something went wrong on our side; the log has the details', details: {} },
   STORE_UNAVAILABLE: { error: 'The store cannot be reached', details: {} },
 };
