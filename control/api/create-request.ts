@@ -38,23 +38,29 @@ export interface CreateContext {
   strategyOf(queue: string): RoutingStrategy | undefined;
 }
 
-const maxDuration = duration(SECOND, YEAR).optional();
-const minDuration = duration(0, YEAR).optional();
+const maxDuration = duration(SECOND, YEAR).optional().openapi({ description: 'How long it may take.' });
+const minDuration = duration(0, YEAR)
+  .optional()
+  .openapi({ description: 'How long it must last before it is promoted automatically.' });
 
 const fields = {
   queue_name: named(QUEUE_NAME),
-  tenant_id: named(IDENTIFIER).optional(),
+  tenant_id: named(IDENTIFIER).optional().openapi({ description: "For this tenant's jobs only." }),
   stable_version: named(IDENTIFIER),
   canary_version: named(IDENTIFIER),
   routing_strategy: oneOf(ROUTING_STRATEGIES).optional(),
-  sticky_routing: flag.optional(),
-  auto_promotion: flag.optional(),
+  sticky_routing: flag.optional().openapi({ description: 'The same key, the same lane.' }),
+  auto_promotion: flag.optional().openapi({ description: 'Promote when the metrics allow it.' }),
   max_duration: maxDuration,
   max_canary_duration: maxDuration,
   min_duration: minDuration,
   min_canary_duration: minDuration,
-  drain_timeout: duration(0, 24 * HOUR).optional(),
-  metrics_window: duration(SECOND, 24 * HOUR).optional(),
+  drain_timeout: duration(0, 24 * HOUR)
+    .optional()
+    .openapi({ description: 'How long a lane may take to empty after a promotion or rollback.' }),
+  metrics_window: duration(SECOND, 24 * HOUR)
+    .optional()
+    .openapi({ description: 'What health and metrics are taken over.' }),
   rollback_thresholds: knownFields({
     max_error_rate_increase: between(0, 100).optional(),
     // Five hundred times as slow is broken under any name.
@@ -63,9 +69,13 @@ const fields = {
     min_success_rate: between(0, 100).optional(),
     required_sample_size: integerBetween(1, 1_000_000).optional(),
   }).optional(),
-  fallback: oneOf(FALLBACKS).optional(),
-  initial_percentage: percentage.optional(),
-  created_by: text(256).optional(),
+  fallback: oneOf(FALLBACKS)
+    .optional()
+    .openapi({
+      description: 'Where a canary job goes when no canary worker can take it; `stable` if left out.',
+    }),
+  initial_percentage: percentage.optional().openapi({ description: 'Where it starts; 0 if left out.' }),
+  created_by: text(256).optional().openapi({ description: 'The name of the token if left out.' }),
   metadata: metadata.optional(),
 };
 

@@ -139,6 +139,9 @@ function createDeployment(context: CreateContext) {
     operationId: 'createDeployment',
     tags,
     summary: 'Begin a deployment',
+    description:
+      'A queue (and tenant) has one at a time. What the body leaves out comes from its `profile`, and what that leaves ' +
+      'out from `default`.',
     security: SECURITY,
     middleware: [needs('operate'), jsonBody],
     request: {

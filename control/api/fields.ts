@@ -66,7 +66,8 @@ export const metadata = (() => {
     .record(z.string(), z.unknown(), { error })
     .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_BYTES_MAX, {
       error: `must be at most ${METADATA_BYTES_MAX} bytes as JSON`,
-    });
+    })
+    .openapi({ description: 'Any object of at most 16 KiB.' });
 })();
 
 /** RFC 3339 in, any offset; `toMilliseconds` reads it. */

@@ -24,6 +24,9 @@ const health = createRoute({
   operationId: 'getHealth',
   tags,
   summary: 'The checks of a deployment and what they add up to',
+  description:
+    '`healthy`: all pass. `unknown`: fewer canary jobs than the required sample. `warning`: a threshold is breached, ' +
+    'but stable has too few jobs to compare with. `failing`: one is breached.',
   security: SECURITY,
   middleware: [needs('read')],
   request: { params: idParams },
@@ -39,6 +42,7 @@ const metrics = createRoute({
   operationId: 'getMetrics',
   tags,
   summary: 'Stable and canary side by side',
+  description: 'Rates in percent, latencies in milliseconds. What nobody knows is `null`, never a made-up 0.',
   security: SECURITY,
   middleware: [needs('read')],
   request: { params: idParams },

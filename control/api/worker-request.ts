@@ -18,15 +18,23 @@ export const registerSchema = knownFields({
     error: 'must not be . or .., which no URL can carry',
   }),
   version: named(IDENTIFIER),
-  lane: oneOf(LANES).optional(),
+  lane: oneOf(LANES).optional().openapi({ description: '`stable` if left out.' }),
   queues: z
     .array(named(QUEUE_NAME), { error: queuesError })
     .min(1, { error: queuesError })
     .max(QUEUES_MAX, { error: queuesError }),
-  url: z.string({ error: expecting('an http:// or https:// URL') }).optional(),
+  url: z
+    .string({ error: expecting('an http:// or https:// URL') })
+    .optional()
+    .openapi({
+      description:
+        'Where it takes jobs over HTTP. Without one it gets none from a proxy. It must point into `worker_url_allow`.',
+    }),
   // 32 workers' share for one: beyond it, run more workers.
-  weight: between(0.5, 32).optional(),
-  max_concurrency: integerBetween(1, 100_000).optional(),
+  weight: between(0.5, 32).optional().openapi({ description: 'Its share; 1 if left out.' }),
+  max_concurrency: integerBetween(1, 100_000)
+    .optional()
+    .openapi({ description: 'Jobs at once, as seen by each proxy; no limit if left out.' }),
   metadata: metadata.optional(),
 }).openapi('WorkerRequest');
 

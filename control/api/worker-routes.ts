@@ -58,6 +58,9 @@ const register = createRoute({
   operationId: 'registerWorker',
   tags,
   summary: 'Register a worker; the same id again replaces it',
+  description:
+    'The same version again keeps its counts. `lane` counts only while no deployment has named the version: from ' +
+    'then on the deployment says which lane a version is.',
   security: SECURITY,
   middleware: [needs('report'), needsNoTenantScope, jsonBody],
   request: {
@@ -82,6 +85,11 @@ const updateStatus = createRoute({
   operationId: 'setWorkerStatus',
   tags,
   summary: 'Say how a worker is doing',
+  description:
+    'A `degraded` worker takes half of its share, an `unhealthy` or `unreachable` one nothing. A worker is seen by ' +
+    'this call, by an answered dispatch, and by the proxies, which try a TCP connection to its `url` when it had no ' +
+    'job. One that nobody has seen for `worker_timeout` is `unreachable` until it is seen again. Before that, a ' +
+    "dispatch that can't connect to it goes to the next one.",
   security: SECURITY,
   middleware: [needs('report'), needsNoTenantScope, jsonBody],
   request: { params: workerParams, body: body(statusSchema, { status: 'degraded' }) },
