@@ -5,6 +5,7 @@ import { createControlApp } from '../../control/app.ts';
 import { createCredentialStore, parseTokens, type CredentialStore } from '../../control/credentials.ts';
 import { isLoopbackHost } from '../../control/loopback.ts';
 import { startControlServer } from '../../control/server.ts';
+import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import { loadOrCreateToken, type StoredToken } from '../../control/token-file.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -35,9 +36,9 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     credentials,
     maxActiveDeployments: config.max_active_deployments,
     eventStream: { connectionsMax: config.max_event_streams },
-    propagationWaitMs: PROPAGATION_WAIT_MS,
     rateLimit: { perMinute: config.rate_limit.per_minute, burst: config.rate_limit.burst },
     corsOrigins: config.control.cors_origins,
+    propagationWaitMs: PROPAGATION_WAIT_MS,
     workerUrlAllow: config.worker_url_allow,
     strategyOf: (queue) =>
       Object.hasOwn(config.queues, queue) ? config.queues[queue]?.routing_strategy : undefined,
@@ -46,7 +47,20 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     metricsPublic: config.control.metrics_public,
   });
   const server = await startControlServer({ app, host: config.control.host, port: config.control.port });
-  return { address: server.address, generatedToken, close: () => server.close(CLOSE_GRACE_MS) };
+  const workerTimeout = startWorkerTimeout({
+    store,
+    clock: systemClock,
+    log,
+    workerTimeoutMs: config.worker_timeout,
+  });
+  return {
+    address: server.address,
+    generatedToken,
+    async close() {
+      await workerTimeout.stop();
+      await server.close(CLOSE_GRACE_MS);
+    },
+  };
 }
 
 async function credentialsOf(
