@@ -71,7 +71,7 @@ function endpoint(document: Json, { name, operation }: Endpoint): string {
   const parameters = (operation.parameters ?? [])
     .map((entry: Json) => resolved(document, entry))
     .filter((parameter: Json) => parameter.in !== 'path' && parameter.name !== 'X-Request-Id');
-  if (parameters.length > 0) parts.push(parameterTable(document, parameters));
+  if (parameters.length > 0) parts.push(parameterTable(parameters));
   const content = requestBody?.content['application/json'];
   if (content !== undefined) {
     const fields = shape(document, resolved(document, content.schema));
@@ -104,10 +104,10 @@ function errors(responses: Json): string {
   return codes.length === 0 ? 'none' : codes.join(', ');
 }
 
-function parameterTable(document: Json, parameters: readonly Json[]): string {
+function parameterTable(parameters: readonly Json[]): string {
   const rows = parameters.map(
     ({ name, in: place, description, schema }) =>
-      `| \`${name}\` | ${place} | ${typeOf(document, schema)} | ${cell(description)} |`,
+      `| \`${name}\` | ${place} | ${typeOf(schema)} | ${cell(description)} |`,
   );
   return ['| parameter | in | type | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
@@ -116,11 +116,11 @@ function parameterTable(document: Json, parameters: readonly Json[]): string {
 function shape(document: Json, schema: Json): string {
   const { properties, required } = merged(document, schema);
   const names = Object.keys(properties);
-  if (names.length === 0) return schema.type === 'object' || schema.allOf ? '' : typeOf(document, schema);
+  if (names.length === 0) return schema.type === 'object' || schema.allOf ? '' : typeOf(schema);
   const rows = names.map((name) => {
     const field = properties[name];
     const needed = required.has(name) ? '' : ' (optional)';
-    return `| \`${name}\`${needed} | ${typeOf(document, field)} | ${cell(descriptionOf(field))} |`;
+    return `| \`${name}\`${needed} | ${typeOf(field)} | ${cell(descriptionOf(field))} |`;
   });
   return ['| field | type | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
@@ -134,7 +134,7 @@ function merged(document: Json, schema: Json): { properties: Json; required: Rea
   };
 }
 
-function typeOf(document: Json, schema: Json): string {
+function typeOf(schema: Json): string {
   if (schema === undefined) return '';
   if (schema.$ref !== undefined) {
     const name = schema.$ref.split('/').at(-1);
@@ -143,9 +143,9 @@ function typeOf(document: Json, schema: Json): string {
   if (schema.enum !== undefined) return schema.enum.map((word: unknown) => `\`${String(word)}\``).join(', ');
   if (schema.const !== undefined) return `\`${String(schema.const)}\``;
   const options = schema.anyOf ?? schema.oneOf;
-  if (options !== undefined) return options.map((option: Json) => typeOf(document, option)).join(' or ');
-  if (schema.allOf !== undefined) return typeOf(document, schema.allOf[0]);
-  if (schema.type === 'array') return `list of ${typeOf(document, schema.items)}`;
+  if (options !== undefined) return options.map((option: Json) => typeOf(option)).join(' or ');
+  if (schema.allOf !== undefined) return typeOf(schema.allOf[0]);
+  if (schema.type === 'array') return `list of ${typeOf(schema.items)}`;
   const types: readonly string[] = [schema.type].flat();
   const text = types.map((type) => (type === 'integer' ? 'whole number' : type)).join(' or ');
   return `${text}${rangeOf(schema)}`;
