@@ -285,7 +285,7 @@ describe('over a socket', () => {
     const moved = new Promise<Json>((resolve, reject) => {
       socket.on('error', reject);
       socket.on('message', (data: Buffer) => {
-        const frame = JSON.parse(data.toString()) as Json;
+        const frame = JSON.parse(data.toString());
         if (frame.type === 'percentage_updated') resolve(frame);
       });
       socket.on('open', () => void send(control, 'Update Traffic Percentage', id));
@@ -300,7 +300,7 @@ test('lists are paginated as documented', async () => {
   const control = await openControl();
   for (const queue of ['a', 'b', 'c']) await create(control, queue);
   const answer = await control.call('GET', '/deployments?page=2&page_size=2');
-  const example = JSON.parse(blocks(section('## Pagination'), 'json')[0]!.replace('[...]', '[]')) as Json;
+  const example = JSON.parse(blocks(section('## Pagination'), 'json')[0]!.replace('[...]', '[]'));
   expect(Object.keys(answer.body)).toEqual(Object.keys(example));
   expect(differences(example.pagination, answer.body.pagination)).toEqual([]);
   expect(answer.body.pagination).toEqual({

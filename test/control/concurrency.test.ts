@@ -1,5 +1,9 @@
-import { expect, test } from 'vitest';
-import { created, openControl, type Answer } from './harness.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { openRedisStore } from '../../src/runtime/store/redis/redis-store.ts';
+import { startRedis } from '../helpers/redis.ts';
+import { created, openControl, type Answer, type Control } from './harness.ts';
 
 /** A small generator with a seed, so that a failure can be run again. */
 function seeded(seed: number): (below: number) => number {
@@ -15,64 +19,81 @@ interface Sent {
   readonly answer: Answer;
 }
 
-const CONTROL_PLANES = 2;
+async function openPlanes(kind: 'embedded' | 'redis'): Promise<[Control, ...Control[]]> {
+  if (kind === 'embedded') {
+    const first = await openControl();
+    return [first, await openControl({ store: first.store })];
+  }
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const open = () =>
+    openControl({ store: openRedisStore({ url: redis.url, clock: systemClock, log: createLog('silent') }) });
+  return [await open(), await open()];
+}
 
 // Two control planes on one store: within one, changes take turns; between them only compare-and-set keeps order.
-test.each([1, 2, 3])('50 operators at once lose no update, and one ending wins (seed %d)', async (seed) => {
-  const below = seeded(seed);
-  const first = await openControl();
-  const planes = [first];
-  while (planes.length < CONTROL_PLANES) planes.push(await openControl({ store: first.store }));
-  const id = await created(first);
+test.each([
+  { kind: 'embedded', seed: 1 },
+  { kind: 'embedded', seed: 2 },
+  { kind: 'redis', seed: 3 },
+  { kind: 'redis', seed: 4 },
+] as const)(
+  '200 operators at once lose no update, and one ending wins ($kind, seed $seed)',
+  async ({ kind, seed }) => {
+    const below = seeded(seed);
+    const planes = await openPlanes(kind);
+    const [first] = planes;
+    const id = await created(first);
 
-  const send = async (i: number): Promise<Sent> => {
-    const plane = planes[i % CONTROL_PLANES]!;
-    const dice = below(20);
-    const action =
-      dice < 14 ? 'percentage' : (['pause', 'resume', 'promote', 'rollback'] as const)[dice % 4]!;
-    const answer =
-      action === 'percentage'
-        ? await plane.call('PUT', `/deployments/${id}/percentage`, { percentage: below(101) })
-        : await plane.call('POST', `/deployments/${id}/${action}`);
-    return { action, answer };
-  };
-  const sent = await Promise.all(Array.from({ length: 50 }, (_, i) => send(i)));
-  for (const ending of ['promote', 'rollback']) {
-    const answer = await first.call('POST', `/deployments/${id}/${ending}`);
-    sent.push({ action: ending, answer });
-  }
+    const send = async (i: number): Promise<Sent> => {
+      const plane = planes[i % planes.length]!;
+      const dice = below(20);
+      const action =
+        dice < 14 ? 'percentage' : (['pause', 'resume', 'promote', 'rollback'] as const)[dice % 4]!;
+      const answer =
+        action === 'percentage'
+          ? await plane.call('PUT', `/deployments/${id}/percentage`, { percentage: below(101) })
+          : await plane.call('POST', `/deployments/${id}/${action}`);
+      return { action, answer };
+    };
+    const sent = await Promise.all(Array.from({ length: 200 }, (_, i) => send(i)));
+    for (const ending of ['promote', 'rollback']) {
+      const answer = await first.call('POST', `/deployments/${id}/${ending}`);
+      sent.push({ action: ending, answer });
+    }
 
-  for (const { answer } of sent) {
-    if (answer.status !== 200) expect(answer.body.code).toBe('DEPLOYMENT_NOT_ACTIVE');
-  }
-  const succeeded = sent.filter(({ answer }) => answer.status === 200);
-  const endings = succeeded.filter(({ action }) => action === 'promote' || action === 'rollback');
-  expect(endings).toHaveLength(1);
+    for (const { answer } of sent) {
+      if (answer.status !== 200) expect(answer.body.code).toBe('DEPLOYMENT_NOT_ACTIVE');
+    }
+    const succeeded = sent.filter(({ answer }) => answer.status === 200);
+    const endings = succeeded.filter(({ action }) => action === 'promote' || action === 'rollback');
+    expect(endings).toHaveLength(1);
 
-  // Every change that was answered with success, and no other, has left its event and its version.
-  const { body } = await first.call('GET', `/deployments/${id}/events`);
-  expect(body.count).toBe(succeeded.length + 1);
-  const stored = await first.store.getDeployment(id);
-  expect(stored?.version).toBe(succeeded.length + 1);
+    // Every change that was answered with success, and no other, has left its event and its version.
+    const { body } = await first.call('GET', `/deployments/${id}/events`);
+    expect(body.count).toBe(succeeded.length + 1);
+    const stored = await first.store.getDeployment(id);
+    expect(stored?.version).toBe(succeeded.length + 1);
 
-  // Told from the oldest on, the events are one unbroken story that ends in the stored state.
-  let percentage = 0;
-  for (const { type, data } of body.events.toReversed()) {
-    if (type !== 'percentage_updated') continue;
-    expect(data.old_percentage).toBe(percentage);
-    percentage = data.new_percentage as number;
-  }
-  const promoted = endings[0]!.action === 'promote';
-  expect(body.events[0].type).toBe(promoted ? 'deployment_promoted' : 'deployment_rolled_back');
-  expect(body.events[0].data.old_percentage).toBe(percentage);
-  expect(stored).toMatchObject({
-    status: promoted ? 'completed' : 'failed',
-    currentPercent: promoted ? 100 : 0,
-  });
-  const route = await first.store.getRoute('payment-processing');
-  expect(route?.stableVersion).toBe(promoted ? 'v1.3.0' : 'v1.2.0');
-  expect(route).not.toHaveProperty('split');
-});
+    // Told from the oldest on, the events are one unbroken story that ends in the stored state.
+    let percentage = 0;
+    for (const { type, data } of body.events.toReversed()) {
+      if (type !== 'percentage_updated') continue;
+      expect(data.old_percentage).toBe(percentage);
+      percentage = data.new_percentage as number;
+    }
+    const promoted = endings[0]!.action === 'promote';
+    expect(body.events[0].type).toBe(promoted ? 'deployment_promoted' : 'deployment_rolled_back');
+    expect(body.events[0].data.old_percentage).toBe(percentage);
+    expect(stored).toMatchObject({
+      status: promoted ? 'completed' : 'failed',
+      currentPercent: promoted ? 100 : 0,
+    });
+    const route = await first.store.getRoute('payment-processing');
+    expect(route?.stableVersion).toBe(promoted ? 'v1.3.0' : 'v1.2.0');
+    expect(route).not.toHaveProperty('split');
+  },
+);
 
 test('of many who create a deployment for one queue at once, one does', async () => {
   const first = await openControl();
