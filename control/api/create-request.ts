@@ -69,11 +69,9 @@ const fields = {
     min_success_rate: between(0, 100).optional(),
     required_sample_size: integerBetween(1, 1_000_000).optional(),
   }).optional(),
-  fallback: oneOf(FALLBACKS)
-    .optional()
-    .openapi({
-      description: 'Where a canary job goes when no canary worker can take it; `stable` if left out.',
-    }),
+  fallback: oneOf(FALLBACKS).optional().openapi({
+    description: 'Where a canary job goes when no canary worker can take it; `stable` if left out.',
+  }),
   initial_percentage: percentage.optional().openapi({ description: 'Where it starts; 0 if left out.' }),
   created_by: text(256).optional().openapi({ description: 'The name of the token if left out.' }),
   metadata: metadata.optional(),
