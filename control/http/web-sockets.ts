@@ -10,6 +10,8 @@ import { answerRaw } from './raw-answer.ts';
 export interface WebSockets {
   /** For the adapter, which does the handshakes. */
   readonly server: WebSocketServerLike;
+  /** Ends those that have not answered the last ping, and pings the others. Comes by itself, too. */
+  beat(): void;
   /** Says goodbye to all, refuses new ones, and breaks off those that have not answered after `graceMs`. */
   close(graceMs: number): void;
 }
@@ -40,7 +42,7 @@ export function createWebSockets(heartbeatMs: number): WebSockets {
     // The protocol's own errors end the connection by themselves; that is all there is to do.
     socket.on('error', () => undefined);
   });
-  const heartbeat = setInterval(() => {
+  const beat = (): void => {
     for (const socket of server.clients) {
       if (awaited.has(socket)) {
         socket.terminate();
@@ -49,12 +51,14 @@ export function createWebSockets(heartbeatMs: number): WebSockets {
       awaited.add(socket);
       socket.ping();
     }
-  }, heartbeatMs);
+  };
+  const heartbeat = setInterval(beat, heartbeatMs);
   heartbeat.unref();
 
   return {
     // It is one; the types of the adapter ask for more than those of `ws` promise.
     server: server as unknown as WebSocketServerLike,
+    beat,
     close(graceMs) {
       clearInterval(heartbeat);
       // First, so that a handshake under way is refused.

@@ -57,7 +57,21 @@ function open(plane: Plane, id: string, query: string, options: ClientOptions): 
   onTestFinished(() => socket.terminate());
   const frames: Json[] = [];
   const closed = Promise.withResolvers<{ code: number; reason: string }>();
-  socket.on('message', (data: Buffer) => void frames.push(JSON.parse(data.toString())));
+  const waiting = new Set<() => void>();
+  socket.on('message', (data: Buffer) => {
+    frames.push(JSON.parse(data.toString()));
+    for (const look of waiting) look();
+  });
+  const until = (condition: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return;
+        waiting.delete(look);
+        resolve();
+      };
+      waiting.add(look);
+      look();
+    });
   socket.on('error', () => undefined);
   socket.once('close', (code, reason) => closed.resolve({ code, reason: reason.toString() }));
   const kept = (): Json[] => frames.filter(({ id: frameId }) => frameId !== undefined);
@@ -66,11 +80,11 @@ function open(plane: Plane, id: string, query: string, options: ClientOptions): 
     frames,
     closed: closed.promise,
     async kept(count) {
-      await eventually(() => kept().length >= count);
+      await until(() => kept().length >= count);
       return kept();
     },
     async first(type) {
-      await eventually(() => frames.some((frame) => frame.type === type));
+      await until(() => frames.some((frame) => frame.type === type));
       return frames.find((frame) => frame.type === type);
     },
   };

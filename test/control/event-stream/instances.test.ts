@@ -3,7 +3,16 @@ import { eventsKey } from '../../../src/runtime/store/redis/keys.ts';
 import { startRedis, type RedisServer } from '../../helpers/redis.ts';
 import { openTestStore } from '../../runtime/store/redis-fixture.ts';
 import { created } from '../harness.ts';
-import { eventually, percentages, setPercentage, startPlane, subscribe, type Plane } from './clients.ts';
+import {
+  eventually,
+  HEADERS,
+  percentages,
+  refused,
+  setPercentage,
+  startPlane,
+  subscribe,
+  type Plane,
+} from './clients.ts';
 
 async function onRedis(url: string): Promise<Plane> {
   const store = openTestStore(url);
@@ -100,6 +109,24 @@ test('a restart of Redis in between loses nothing: its clients stay and miss no 
   const list = await planes[0]!.call('GET', `/deployments/${id}/events`);
   const ids = list.body.events.map((e: { id: string }) => e.id).toReversed() as string[];
   expect((await clients[0]!.kept(30)).map((f) => f.id)).toEqual(ids.slice(1));
+});
+
+test('while Redis is away a new stream is refused, and taken when it is back', async () => {
+  await using server = await startRedis({ persistent: true });
+  const plane = await onRedis(server.url);
+  const id = await created(plane);
+  await server.kill();
+  const answer = await refused(plane, id, { headers: HEADERS });
+  expect(answer).toMatchObject({
+    status: 503,
+    headers: { 'retry-after': '1' },
+    body: { code: 'STORE_UNAVAILABLE' },
+  });
+  await server.start();
+  await eventually(async () => (await plane.call('GET', `/deployments/${id}`)).status === 200);
+  const client = await subscribe(plane, id);
+  await setPercentage(plane, id, 5);
+  expect(percentages(await client.kept(1))).toEqual([5]);
 });
 
 test('what was published while an instance heard nothing is told when it hears again', async () => {

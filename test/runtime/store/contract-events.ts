@@ -1,37 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { DeploymentEvent } from '../../../src/core/deployment.ts';
 import type { Store } from '../../../src/runtime/store/store.ts';
+import { listen, listenUp } from './event-recorder.ts';
 import type { OpenFixture } from './fixture.ts';
 import { eventually } from './recorder.ts';
 import { aDeployment, anEvent, create, promote, setPercentage } from './samples.ts';
-
-type Told =
-  | { kind: 'up' }
-  | { kind: 'down' }
-  | { kind: 'event'; event: DeploymentEvent; position: number }
-  | { kind: 'deleted'; deploymentId: string };
-
-interface EventRecorder extends AsyncDisposable {
-  readonly told: readonly Told[];
-  close(): Promise<void>;
-}
-
-function listen(store: Store): EventRecorder {
-  const told: Told[] = [];
-  const subscription = store.subscribeEvents({
-    onUp: () => void told.push({ kind: 'up' }),
-    onDown: () => void told.push({ kind: 'down' }),
-    onEvent: (event, position) => void told.push({ kind: 'event', event, position }),
-    onDeleted: (deploymentId) => void told.push({ kind: 'deleted', deploymentId }),
-  });
-  return { told, close: () => subscription.close(), [Symbol.asyncDispose]: () => subscription.close() };
-}
-
-async function listenUp(store: Store): Promise<EventRecorder> {
-  const recorder = listen(store);
-  await eventually(() => recorder.told.length > 0);
-  return recorder;
-}
 
 export function describeEvents(open: OpenFixture): void {
   describe('events', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KEYS } from '../../../src/runtime/store/redis/keys.ts';
 import { startRedis, startRedisCluster, startRedisSentinel } from '../../helpers/redis.ts';
+import { listenUp } from './event-recorder.ts';
 import { eventually, recordUp } from './recorder.ts';
 import { withStore } from './redis-fixture.ts';
 import { aDeployment, aWorker, create, promote, setPercentage } from './samples.ts';
@@ -11,6 +12,7 @@ describe('the Redis store', () => {
     await withStore(cluster.url, async (store) => {
       // Subscribers begin at a random node; with this many, each node most likely has some.
       const recorders = await Promise.all(Array.from({ length: 6 }, () => recordUp(store)));
+      const listeners = await Promise.all(Array.from({ length: 6 }, () => listenUp(store)));
       const deployment = aDeployment();
       const worker = aWorker();
       expect(await create(store, deployment)).toEqual({ kind: 'saved', revision: 1 });
@@ -32,6 +34,11 @@ describe('the Redis store', () => {
         await eventually(() => recorder.updates.length === 5);
         expect(recorder.revisions).toEqual([1, 2, 3, 4, 5]);
         await recorder.close();
+      }
+      for (const listener of listeners) {
+        await eventually(() => listener.told.length === 4);
+        expect(listener.told.map(({ kind }) => kind)).toEqual(['up', 'event', 'event', 'deleted']);
+        await listener.close();
       }
       const saved = await Promise.all(Array.from({ length: 200 }, () => store.saveWorker(aWorker(), 0)));
       expect(new Set(saved.map((s) => s.kind === 'saved' && s.revision)).size).toBe(200);
