@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { freePort } from '../helpers/redis.ts';
-import { LanewiseProcess } from '../helpers/process.ts';
+import { LanewiseProcess, temporaryDirectory } from '../helpers/process.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
 /** The first thing that a visitor starts must end by itself and leave nothing behind. */
@@ -89,7 +89,9 @@ test('a demo that is told to stop ends soon, with its workers', async () => {
 });
 
 test('a demo that is killed leaves no workers behind', async () => {
-  await using demo = LanewiseProcess.start(['demo']);
+  await using stack = new AsyncDisposableStack();
+  // Its directory it can't remove any more.
+  await using demo = LanewiseProcess.start(['demo'], { TMPDIR: await temporaryDirectory(stack) });
   const workers = await demoWithWorkers(demo);
   await demo.end('SIGKILL');
   await vi.waitUntil(() => !workers.some(lives), PATIENCE);
