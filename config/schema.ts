@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ROUTING_STRATEGIES } from '../src/core/deployment.ts';
 import { QUEUE_NAME } from '../src/core/names.ts';
 import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
+import { ownProfiles } from './own-profiles.ts';
 import { decimal, duration, flag, integer, list, oneOf, origin, port, text } from './fields.ts';
 
 /**
@@ -68,6 +69,7 @@ export const configSchema = z.strictObject({
       burst: integer(1, 1_000_000).default(20),
     })
     .prefault({}),
+  profiles: ownProfiles,
   max_active_deployments: integer(1, 1_000_000).default(1000),
   // About 20 KiB each; and below the 16 k open files of usual limits, with room for the rest.
   max_event_streams: integer(0, 1_000_000).default(10_000),

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../../config/load.ts';
-import { DOCUMENTED_PROFILES } from '../../config/profiles.ts';
+import { profilesWith } from '../../config/own-profiles.ts';
 import { createControlApp } from '../../control/app.ts';
 import { createCredentialStore, parseTokens, type CredentialStore } from '../../control/credentials.ts';
 import { isLoopbackHost } from '../../control/loopback.ts';
@@ -42,7 +42,7 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     workerUrlAllow: config.worker_url_allow,
     strategyOf: (queue) =>
       Object.hasOwn(config.queues, queue) ? config.queues[queue]?.routing_strategy : undefined,
-    profiles: DOCUMENTED_PROFILES,
+    profiles: profilesWith(config.profiles),
     version: VERSION,
     metricsPublic: config.control.metrics_public,
   });

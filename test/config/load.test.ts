@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { profilesWith } from '../../config/own-profiles.ts';
+import { DOCUMENTED_PROFILES } from '../../config/profiles.ts';
 import { CONFIG_KEYS, ConfigError, loadConfig, type ConfigSources } from '../../config/load.ts';
 
 function load(
@@ -136,6 +138,36 @@ describe('configuration', () => {
     expect(problemsOf(() => load({}, '- 1'))).toEqual(['lanewise.yaml: must be a map of keys to values']);
     expect(problemsOf(() => load({}, 'a: [1'))[0]).toMatch(/^lanewise\.yaml: /);
     expect(problemsOf(() => load({}, 'log_level: info\nlog_level: warn'))[0]).toMatch(/unique/);
+  });
+
+  it('takes profiles, each from what it says and otherwise from the default profile', () => {
+    const { config } = load(
+      {},
+      'profiles: { night: { max_canary_duration: 12h, sticky_routing: false, rollback_thresholds: { min_success_rate: 90 } } }',
+    );
+    expect(profilesWith(config.profiles)).toEqual({
+      ...DOCUMENTED_PROFILES,
+      night: {
+        ...DOCUMENTED_PROFILES.default,
+        stickyRouting: false,
+        maxCanaryDurationMs: 12 * 3_600_000,
+        rollbackThresholds: { ...DOCUMENTED_PROFILES.default.rollbackThresholds, minSuccessRate: 90 },
+      },
+    });
+  });
+
+  it('refuses profiles that redefine a documented one, or contradict themselves', () => {
+    const problems = problemsOf(() =>
+      load(
+        {},
+        'profiles: { default: {}, odd: { max_canary_duration: 1m }, worse: { rollback_thresholds: { min_success_rate: 101 } } }',
+      ),
+    );
+    expect(problems.toSorted()).toEqual([
+      'profiles.default: is one of the documented profiles, whose numbers clients rely on; choose another name',
+      'profiles.odd.min_canary_duration: must not be longer than max_canary_duration, 1m0s',
+      'profiles.worse.rollback_thresholds.min_success_rate: must be a number from 0 to 100',
+    ]);
   });
 
   it('names variables that it does not know, without failing', () => {
