@@ -40,10 +40,10 @@ export function createAdminApp({ proxyId, table, follower, server, metrics }: Ad
       revision: table.revision,
       last_sync: follower.lastSyncAt === undefined ? null : new Date(follower.lastSyncAt).toISOString(),
       in_flight: server.inFlight,
-      queues: [...table.queues].flatMap(([queue, compiled]) =>
+      queues: byName([...table.queues], ([queue]) => queue).flatMap(([queue, compiled]) =>
         [compiled.route, ...compiled.tenants.values()].map((route) => describeRoute(queue, route)),
       ),
-      workers: [...table.workers.values()].map((worker) => {
+      workers: byName([...table.workers.values()], ({ id }) => id).map((worker) => {
         const endpoint = table.endpointOf(worker);
         return {
           id: worker.id,
@@ -64,6 +64,11 @@ export function createAdminApp({ proxyId, table, follower, server, metrics }: Ad
     c.json({ error: `There is no ${c.req.path} here`, code: 'NOT_FOUND', details: {} }, 404),
   );
   return app;
+}
+
+/** The same order whatever came first, so that two proxies can be compared. */
+function byName<T>(items: readonly T[], nameOf: (item: T) => string): readonly T[] {
+  return items.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 
 function describeRoute(queue: string, route: CompiledRoute<WorkerEndpoint>) {

@@ -10,6 +10,19 @@ export interface DemoWorker {
   readonly url: string;
 }
 
+/** What it says once it listens; one that ends before that, or can't be started, must not leave us waiting. */
+function urlOf(child: ChildProcess, id: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    child.once('error', reject);
+    child.once('exit', (code, signal) =>
+      reject(
+        new Error(`the demo's worker ${id} ended before it listened (${signal ?? `exit code ${code}`})`),
+      ),
+    );
+  });
+}
+
 export class DemoWorkers implements AsyncDisposable {
   readonly #host: Host;
   readonly #processes: ChildProcess[] = [];
@@ -24,8 +37,7 @@ export class DemoWorkers implements AsyncDisposable {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#processes.push(child);
-    const [url] = (await once(child, 'message')) as [string];
-    return { id, version, url };
+    return { id, version, url: await urlOf(child, id) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
