@@ -7,7 +7,7 @@ import type { Logger } from '../src/runtime/log.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 import type { Credential } from './credentials.ts';
 import { repeat } from './repeat.ts';
-import { registered, reported, type WorkerRequest } from './worker-changes.ts';
+import { registered, reported, type WorkerRequest } from '../src/core/worker-changes.ts';
 import type { UrlVerdict } from './worker-url.ts';
 
 /** The registry of workers, as callers of the API change it. */

@@ -4,7 +4,7 @@ import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
 import { WORKER_STATUSES, type WorkerMetrics, type WorkerStatus } from '../../src/core/worker.ts';
 import { definedOnly } from '../defined-only.ts';
 import { expecting, knownFields } from '../http/problems.ts';
-import type { WorkerRequest } from '../worker-changes.ts';
+import type { WorkerRequest } from '../../src/core/worker-changes.ts';
 import { between, instant, integerBetween, metadata, named, oneOf, toMilliseconds } from './fields.ts';
 import { WEIGHT_DEFAULT } from './worker-json.ts';
 

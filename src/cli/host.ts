@@ -2,6 +2,8 @@ import type { Logger } from '../runtime/log.ts';
 
 /** The process as a command sees it, so that only `main.ts` touches the real one. */
 export interface Host {
+  /** Of the machine. */
+  readonly name: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** How to start this very program again, for commands that run more than one process. */
   readonly self: { readonly command: string; readonly args: readonly string[] };

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { createLog } from '../runtime/log.ts';
 import { describeFailure } from './errors.ts';
@@ -28,6 +29,7 @@ function firstSignal(): Promise<string> {
 let stopRequested: Promise<string> | undefined;
 
 const host: Host = {
+  name: hostname(),
   environment: process.env,
   self: { command: process.execPath, args: [...process.execArgv, process.argv[1]!] },
   print: (text) => process.stdout.write(`${text}\n`),

@@ -1,5 +1,7 @@
+import { registerOwnWorker } from '../../proxy/own-worker.ts';
 import { startProxy, type Proxy } from '../../proxy/proxy.ts';
 import type { Config } from '../../config/load.ts';
+import type { WorkerRequest } from '../core/worker-changes.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { urlOf } from '../runtime/listen.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -9,6 +11,9 @@ import { startControl, type RunningControl } from './control.ts';
 import type { Host } from './host.ts';
 import { openSharedStore, openStore } from './open-store.ts';
 import type { Settings } from './settings.ts';
+
+/** How often a sidecar looks after its worker's registration within the worker time-out. */
+const RENEWALS_PER_TIMEOUT = 4;
 
 /** The commands that serve: each builds what it runs, says where it listens, waits for a signal, drains. */
 
@@ -43,11 +48,23 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
   await untilStopped(stopRequested, log);
 }
 
-export async function runProxy(host: Host, { config, log }: Settings): Promise<void> {
+/** @param worker the one beside it, if it is to register one */
+export async function runProxy(host: Host, { config, log }: Settings, worker?: WorkerRequest): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
   const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy'));
   const proxy = await openProxy(opened, config, store, log);
+  if (worker !== undefined) {
+    const registration = registerOwnWorker({
+      worker,
+      store,
+      clock: systemClock,
+      log,
+      everyMs: config.worker_timeout / RENEWALS_PER_TIMEOUT,
+    });
+    // Before the proxy: nobody should send jobs to a worker whose sidecar is about to end.
+    opened.defer(() => registration.stop());
+  }
   host.print(
     `Lanewise ${VERSION} proxy on ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}, admin on ${urlOf(proxy.adminAddress)}`,
   );

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../runtime/version.ts';
 import type { Host } from './host.ts';
 import { loadSettings } from './settings.ts';
+import type { SidecarOptions } from './sidecar.ts';
 
 /** The command line. Commands load what they run, so that `--help` is quick. */
 export function createProgram(host: Host): Command {
@@ -10,6 +11,8 @@ export function createProgram(host: Host): Command {
       'Rolls out new versions of job workers: a proxy that splits each queue, and its control plane.',
     )
     .version(VERSION)
+    // `lanewise proxy --version v1.3.0` names the worker's, not ours.
+    .enablePositionalOptions()
     .showHelpAfterError();
 
   const serving = (name: string, description: string): Command =>
@@ -30,10 +33,22 @@ export function createProgram(host: Host): Command {
       await runControl(host, loadSettings(host, options.config));
     },
   );
-  serving('proxy', 'A proxy alone; needs REDIS_URL.').action(async (options: { config?: string }) => {
-    const { runProxy } = await import('./planes.ts');
-    await runProxy(host, loadSettings(host, options.config));
-  });
+  serving(
+    'proxy',
+    'A proxy alone; needs REDIS_URL. With --worker it is the sidecar of a worker that it registers.',
+  )
+    .option('--worker <url>', 'the worker beside it; registered for as long as this proxy runs')
+    .option('--version <version>', "the worker's version")
+    .option('--queues <queues>', 'that the worker serves, separated by commas')
+    .option('--lane <lane>', 'that the worker registers with, stable or canary', 'stable')
+    .option('--worker-id <id>', 'made from host name and port if left out')
+    .action(async (options: SidecarOptions & { config?: string }) => {
+      const [{ runProxy }, { sidecarWorker }] = await Promise.all([
+        import('./planes.ts'),
+        import('./sidecar.ts'),
+      ]);
+      await runProxy(host, loadSettings(host, options.config), sidecarWorker(options, host.name));
+    });
   program
     .command('demo')
     .description('Watch a good version being rolled out and a bad one being rolled back, then end.')

@@ -1,5 +1,5 @@
-import type { Lane } from '../src/core/lane.ts';
-import { NO_WORKER_METRICS, type Worker, type WorkerMetrics, type WorkerStatus } from '../src/core/worker.ts';
+import type { Lane } from './lane.ts';
+import { NO_WORKER_METRICS, type Worker, type WorkerMetrics, type WorkerStatus } from './worker.ts';
 
 /** What a worker says of itself when it registers, checked. */
 export interface WorkerRequest {
