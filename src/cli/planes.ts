@@ -135,6 +135,7 @@ function standaloneBanner(control: RunningControl, proxy: Proxy, storeLine: stri
   return `Lanewise ${VERSION} is running (${storeLine})
 
   API        ${api}
+  API docs   ${urlOf(control.address)}/docs
   Dispatch   ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}
   Admin      ${urlOf(proxy.adminAddress)}  (/metrics /healthz /readyz /routes)
 ${tokenLine(control)}
