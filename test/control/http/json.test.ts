@@ -6,6 +6,8 @@ test('what JSON.stringify writes is read back as it was', () => {
   fc.assert(
     fc.property(fc.jsonValue({ depthSize: 'small' }), fc.constantFrom(0, 2, '\t'), (value, indent) => {
       const text = JSON.stringify(value, null, indent);
+      // Refused on purpose; a test below says so.
+      fc.pre(!text.includes('"__proto__"'));
       expect(parseJson(text)).toEqual(JSON.parse(text));
     }),
   );
