@@ -30,13 +30,14 @@ type ObservedStore = Pick<Store, 'readTelemetry' | 'listWorkers' | 'getRoute'>;
 export function createObserver(store: ObservedStore, clock: Clock): Observer {
   return {
     async observe(deployment) {
+      // Of one that has ended the latest is what its last window held.
+      const now = clock.now();
+      const windowEnd = deployment.completedAt ?? now;
       const [lanes, workers, route] = await Promise.all([
-        store.readTelemetry(deployment.id, deployment.config.metricsWindowMs),
+        store.readTelemetry(deployment.id, deployment.config.metricsWindowMs, now - windowEnd),
         store.listWorkers(),
         store.getRoute(deployment.queue, deployment.tenant),
       ]);
-      // Of one that has ended the latest is what its last window held.
-      const windowEnd = deployment.completedAt ?? clock.now();
       return {
         windowStart: Math.max(deployment.startTime, windowEnd - deployment.config.metricsWindowMs),
         windowEnd,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { chooseLane, placeInLane, type CompiledRoute, type Placement } from '../src/core/decide.ts';
+import { decide, type CompiledRoute, type Placement } from '../src/core/decide.ts';
 import { LanewiseError } from '../src/core/errors.ts';
 import type { LaneTotals } from '../src/core/lane-totals.ts';
 import type { Lane } from '../src/core/lane.ts';
@@ -144,13 +144,12 @@ export class Dispatch implements ForwardHandler {
     } else if (override !== undefined && !this.#context.table.queues.get(queue)!.policy.laneOverride) {
       this.#fail(overrideNotAllowed(queue), 'aborted');
     } else {
-      const key = stickyKey ?? this.#jobId!;
-      this.#place(route, override ?? chooseLane(route, key, this.#context.random), key);
+      this.#place(route, stickyKey ?? this.#jobId!, override);
     }
   }
 
-  #place(route: CompiledRoute<WorkerEndpoint>, lane: Lane, key: string): void {
-    const placement = placeInLane(route, lane, key, this.#context.random, this.#tried);
+  #place(route: CompiledRoute<WorkerEndpoint>, key: string, override: Lane | undefined): void {
+    const placement = decide(route, key, override, this.#context.random, this.#tried);
     if (placement !== undefined) this.#forward(route, placement);
     else this.#fail(this.#tried.length > 0 ? allUnreachable(this.#tried) : nobodyHome(route), 'unreachable');
   }

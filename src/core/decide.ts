@@ -76,12 +76,16 @@ function placement<E extends Endpoint>(choice: Choice<E>, lane: Lane, fallback: 
   return { pool, member, endpoint, keyHash, spilled, lane, fallback };
 }
 
-/** Lane and worker for a job, in one step. */
+/**
+ * Lane and worker for a job, in one step.
+ * @returns undefined if no usable worker is left in any lane that the job may go to
+ */
 export function decide<E extends Endpoint>(
   route: CompiledRoute<E>,
   key: string,
   override: Lane | undefined,
   random: () => number,
+  tried: Tried = NONE_TRIED,
 ): Placement<E> | undefined {
-  return placeInLane(route, override ?? chooseLane(route, key, random), key, random);
+  return placeInLane(route, override ?? chooseLane(route, key, random), key, random, tried);
 }

@@ -3,7 +3,8 @@ import { record } from '../../src/core/histogram.ts';
 import { createLanesTotals, type LanesTotals } from '../../src/core/lane-totals.ts';
 import { LanewiseError } from '../../src/core/errors.ts';
 import { OUTCOME_INDEX } from '../../src/core/outcome.ts';
-import { created, openControl } from './harness.ts';
+import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
+import { created, openControl, temporaryDirectory } from './harness.ts';
 
 function ran(lane: 'stable' | 'canary', jobs: number, failed: number, ms: number): LanesTotals {
   const lanes = createLanesTotals();
@@ -126,11 +127,15 @@ test('GET /deployments/{id} carries the metrics, the overall status and the rout
   expect(Object.keys(one.body.metrics.canary)).toEqual(Object.keys(metrics.body.canary));
 });
 
-test('a deployment that has ended still shows what its last window held', async () => {
-  const control = await openControl();
+test('a deployment that has ended shows what its last window held, also long after', async () => {
+  let now = Date.UTC(2026, 0);
+  const clock = { now: () => now, monotonic: () => now };
+  const store = openEmbeddedStore({ dataDir: await temporaryDirectory(), clock });
+  const control = await openControl({ store, clock });
   const id = await created(control);
   await control.store.recordTelemetry(id, ran('canary', 30, 0, 10));
   await control.call('POST', `/deployments/${id}/rollback`);
+  now += 3_600_000;
   const { completed_at, metrics } = (await control.call('GET', `/deployments/${id}`)).body;
   expect(metrics.canary).toMatchObject({ job_count: 30, window_end: completed_at });
 });

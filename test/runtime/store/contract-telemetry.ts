@@ -52,6 +52,14 @@ export function describeTelemetry(open: OpenFixture): void {
       expect(await store.readTelemetry('canary_1', HOUR)).toEqual(createLanesTotals());
     });
 
+    it('can be read as it stood some time ago, and what came after that is not in it', async () => {
+      await using fixture = await open();
+      const { store } = fixture;
+      await store.recordTelemetry('canary_1', delta([1, 2]));
+      expect(await store.readTelemetry('canary_1', HOUR, 60_000)).toEqual(createLanesTotals());
+      expect((await store.readTelemetry('canary_1', HOUR, 0)).stable.routed).toBe(1);
+    });
+
     it('can be read over a whole day', async () => {
       await using fixture = await open();
       const { store } = fixture;

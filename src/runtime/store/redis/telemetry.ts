@@ -1,6 +1,6 @@
 import { damaged } from '../records.ts';
 import { fromFields, toFields } from '../telemetry-fields.ts';
-import { BUCKET_MS, firstBucket, TELEMETRY_WINDOW_MAX_MS, type TelemetryStore } from '../telemetry-store.ts';
+import { BUCKET_MS, bucketsOf, TELEMETRY_WINDOW_MAX_MS, type TelemetryStore } from '../telemetry-store.ts';
 import type { RedisConnection } from './connection.ts';
 import { telemetryKey } from './keys.ts';
 import { countOf, pairsOf } from './replies.ts';
@@ -33,12 +33,12 @@ export function createTelemetry(connection: RedisConnection): TelemetryStore {
       );
     },
 
-    async readTelemetry(deploymentId, windowMs) {
+    async readTelemetry(deploymentId, windowMs, agoMs = 0) {
       const [now] = await readBuckets(deploymentId, 1, 0);
-      const current = countOf(String(now), 'bucket');
+      const range = bucketsOf(countOf(String(now), 'bucket'), windowMs, agoMs);
       const buckets: unknown[] = [];
-      for (let last = current; last > firstBucket(current, windowMs); last -= READ_MAX) {
-        const first = Math.max(firstBucket(current, windowMs) + 1, last - READ_MAX + 1);
+      for (let last = range.last; last > range.after; last -= READ_MAX) {
+        const first = Math.max(range.after + 1, last - READ_MAX + 1);
         buckets.push(...(await readBuckets(deploymentId, first, last)).slice(1));
       }
       return fromFields(

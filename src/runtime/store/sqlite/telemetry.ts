@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
 import { fromFields, toFields } from '../telemetry-fields.ts';
-import { BUCKET_MS, firstBucket, TELEMETRY_WINDOW_MAX_MS, type TelemetryStore } from '../telemetry-store.ts';
+import { BUCKET_MS, bucketsOf, TELEMETRY_WINDOW_MAX_MS, type TelemetryStore } from '../telemetry-store.ts';
 import { numberOf, textOf, type Database } from './database.ts';
 
 const ADD = `INSERT INTO telemetry (deployment_id, bucket, field, value) VALUES (?, ?, ?, ?)
@@ -20,15 +20,17 @@ export function createTelemetry(db: Database, clock: Clock): TelemetryStore {
         for (const [field, value] of maxima) db.run(KEEP_LARGER, deploymentId, bucket, field, value);
         if (bucket === sweptBucket) return;
         sweptBucket = bucket;
-        db.run('DELETE FROM telemetry WHERE bucket < ?', firstBucket(bucket, TELEMETRY_WINDOW_MAX_MS));
+        db.run('DELETE FROM telemetry WHERE bucket < ?', bucketsOf(bucket, TELEMETRY_WINDOW_MAX_MS, 0).after);
       });
     },
 
-    async readTelemetry(deploymentId, windowMs) {
+    async readTelemetry(deploymentId, windowMs, agoMs = 0) {
+      const { after, last } = bucketsOf(current(), windowMs, agoMs);
       const rows = db.all(
-        'SELECT field, value FROM telemetry WHERE deployment_id = ? AND bucket > ?',
+        'SELECT field, value FROM telemetry WHERE deployment_id = ? AND bucket > ? AND bucket <= ?',
         deploymentId,
-        firstBucket(current(), windowMs),
+        after,
+        last,
       );
       return fromFields([rows.map((row) => [textOf(row, 'field'), numberOf(row, 'value')] as const)]);
     },
