@@ -1,0 +1,67 @@
+import { Agent as HttpAgent, request as requestPlain } from 'node:http';
+import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import type { Exchange, Forwarder, ForwardHandler, ForwardRequest } from './forwarder.ts';
+import type { StreamedBody } from './request-body.ts';
+import { StreamingExchange } from './streaming-exchange.ts';
+import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerTls } from './worker-address.ts';
+
+/**
+ * Forwarding of bodies that are still on their way, over Node's own client. It can do what undici can't: send trailers,
+ * wait for 100, and hear out a worker that answers before it has read everything.
+ */
+export class StreamingForwarder implements Forwarder {
+  readonly #address: WorkerAddress;
+  readonly #timeouts: WorkerTimeouts;
+  readonly #agent: HttpAgent;
+  readonly #running = new Set<StreamingExchange>();
+  #onIdle: (() => void) | undefined;
+
+  constructor(address: WorkerAddress, timeouts: WorkerTimeouts, tls: WorkerTls) {
+    this.#address = address;
+    this.#timeouts = timeouts;
+    // Idle as long as undici's: shorter than what usual servers allow (Node: 5 s).
+    const options = { keepAlive: true, timeout: 4000, scheduling: 'lifo' as const };
+    this.#agent = isTls(address) ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
+  }
+
+  forward(request: ForwardRequest, handler: ForwardHandler): Exchange {
+    const { origin, host, socketPath } = this.#address;
+    const body = request.body as StreamedBody;
+    const open = isTls(this.#address) ? requestTls : requestPlain;
+    const outgoing = open(origin, {
+      agent: this.#agent,
+      method: request.method,
+      path: pathAt(this.#address, request.path),
+      headers: [...request.headers, 'Host', host, ...framing(body)],
+      ...(socketPath !== undefined && { socketPath }),
+    });
+    const exchange = new StreamingExchange(outgoing, body, this.#timeouts, handler, () => {
+      this.#running.delete(exchange);
+      if (this.#running.size === 0) this.#onIdle?.();
+    });
+    this.#running.add(exchange);
+    return exchange;
+  }
+
+  async close(): Promise<void> {
+    if (this.#running.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#agent.destroy();
+  }
+
+  async destroy(): Promise<void> {
+    for (const exchange of this.#running) exchange.fail('broken', new Error('the proxy is closing'));
+    this.#agent.destroy();
+  }
+}
+
+function isTls({ origin }: WorkerAddress): boolean {
+  return origin.startsWith('https:');
+}
+
+/** Names and values, flat. */
+function framing({ length, isAwaited }: StreamedBody): string[] {
+  const headers =
+    length === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', String(length)];
+  if (isAwaited) headers.push('Expect', '100-continue');
+  return headers;
+}
