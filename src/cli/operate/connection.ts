@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { createClient, type Client } from '../../client/client.ts';
+import { loadConfig, type Config } from '../../../config/load.ts';
+import type { Host } from '../host.ts';
+import { readConfigFile } from '../settings.ts';
+
+/** Where the control plane is, and what proves that one may ask it. */
+export interface ConnectionOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly config?: string;
+}
+
+/**
+ * Options win over LANEWISE_URL and LANEWISE_TOKEN, and those over what the configuration of a control plane on this
+ * machine says. The token that it made is only offered to it, never to another address.
+ */
+export function connect(host: Host, options: ConnectionOptions): Client {
+  const { LANEWISE_URL, LANEWISE_TOKEN } = host.environment;
+  const url = options.url ?? nonEmpty(LANEWISE_URL);
+  const token = options.token ?? nonEmpty(LANEWISE_TOKEN);
+  if (url !== undefined && (token !== undefined || !isLoopbackUrl(url))) return createClient({ url, token });
+  const { config } = loadConfig({
+    environment: host.environment,
+    readFile: (path) => host.readFile(path),
+    ...(options.config !== undefined && {
+      file: { path: options.config, text: readConfigFile(host, options.config) },
+    }),
+  });
+  return createClient({ url: url ?? localUrl(config), token: token ?? localToken(host, config) });
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+function isLoopbackUrl(url: string): boolean {
+  const name = URL.parse(url)?.hostname ?? '';
+  return name === 'localhost' || name === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(name);
+}
+
+/** Who listens everywhere listens on loopback too. */
+function localUrl({ control: { host, port } }: Config): string {
+  if (host === '0.0.0.0' || host === '::') return `http://127.0.0.1:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** The one that the control plane has made, where it keeps it. Without it, the answer says that a token is needed. */
+function localToken(host: Host, config: Config): string | undefined {
+  if (config.tokens !== undefined) return undefined;
+  try {
+    return host.readFile(join(config.data_dir, 'token')).trim();
+  } catch {
+    return undefined;
+  }
+}

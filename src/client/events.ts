@@ -1,0 +1,123 @@
+import { pause } from '../runtime/periodic.ts';
+import type { Client } from './client.ts';
+import { ApiError } from './errors.ts';
+
+/** The event stream of a deployment, over as many connections as it takes. */
+
+export interface EventFrame {
+  /** Only of what is kept. Good for `since`. */
+  readonly id?: string;
+  readonly type:
+    | 'percentage_updated'
+    | 'deployment_status_changed'
+    | 'promotion_triggered'
+    | 'rollback_triggered'
+    | 'health_status_changed'
+    | 'metrics_updated';
+  readonly deployment_id: string;
+  readonly timestamp: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface FollowOptions {
+  /** The id of the last frame seen: everything later comes first. */
+  readonly since?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told whether the stream is open; `false` while it is being opened again. */
+  readonly onConnection?: ((isOpen: boolean) => void) | undefined;
+}
+
+const DELETED = 1000;
+const RETRY_MS_MIN = 250;
+const RETRY_MS_MAX = 10_000;
+
+/**
+ * Frames as they come, without a gap: after a break it goes on where it was. Ends when the deployment is deleted or the
+ * signal is given.
+ *
+ * @throws ApiError, UnreachableError if the deployment can't be read at the beginning
+ */
+export async function* followEvents(
+  client: Client,
+  id: string,
+  options: FollowOptions = {},
+): AsyncGenerator<EventFrame, void, undefined> {
+  const signal = options.signal ?? new AbortController().signal;
+  let { since } = options;
+  let waitMs = RETRY_MS_MIN;
+  // A WebSocket that is refused does not say why; this does.
+  await client.getDeployment({ id, signal });
+  do {
+    const stream = openStream(client, id, since);
+    const stop = (): void => stream.close();
+    signal.addEventListener('abort', stop);
+    try {
+      for (let next = await stream.next(); next !== undefined; next = await stream.next()) {
+        if (next === 'open') {
+          waitMs = RETRY_MS_MIN;
+          options.onConnection?.(true);
+          continue;
+        }
+        since = next.id ?? since;
+        yield next;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      stream.close();
+    }
+    if (stream.closeCode === DELETED || signal.aborted) return;
+    options.onConnection?.(false);
+    waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
+    if (await isGone(client, id, signal)) return;
+  } while (await pause(waitMs, signal));
+}
+
+/** Deleted meanwhile. What can't be asked now is asked again after the next try. */
+async function isGone(client: Client, id: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.getDeployment({ id, signal });
+    return false;
+  } catch (error) {
+    return error instanceof ApiError && error.code === 'DEPLOYMENT_NOT_FOUND';
+  }
+}
+
+interface Stream {
+  /** @returns undefined at the end */
+  next(): Promise<EventFrame | 'open' | undefined>;
+  close(): void;
+  readonly closeCode: number | undefined;
+}
+
+function openStream(client: Client, id: string, since: string | undefined): Stream {
+  const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`;
+  const url = `${client.url.replace(/^http/, 'ws')}/api/v1/canary/deployments/${encodeURIComponent(id)}/events${query}`;
+  const token = client.token === undefined ? [] : [`bearer.${encodeURIComponent(client.token)}`];
+  const socket = new WebSocket(url, ['lanewise.v1', ...token]);
+  const arrived: (EventFrame | 'open')[] = [];
+  let closeCode: number | undefined;
+  let isOver = false;
+  let wake = (): void => {};
+  const put = (item: EventFrame | 'open'): void => {
+    arrived.push(item);
+    wake();
+  };
+  socket.addEventListener('open', () => put('open'));
+  socket.addEventListener('message', ({ data }) => put(JSON.parse(String(data)) as EventFrame));
+  socket.addEventListener('error', () => {});
+  socket.addEventListener('close', ({ code }) => {
+    closeCode = code;
+    isOver = true;
+    wake();
+  });
+  return {
+    async next() {
+      if (arrived.length === 0 && !isOver) await new Promise<void>((resolve) => (wake = resolve));
+      return arrived.shift();
+    },
+    close: () => socket.close(),
+    get closeCode() {
+      return closeCode;
+    },
+  };
+}

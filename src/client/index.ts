@@ -1,0 +1,14 @@
+/** `lanewise/client`: for producers, workers, and programs that operate deployments. */
+export type * from './api-types.ts';
+export { createClient, type Client, type ClientOptions, type Exchange } from './client.ts';
+export { ApiError, UnreachableError } from './errors.ts';
+export { followEvents, type EventFrame, type FollowOptions } from './events.ts';
+export {
+  createProducer,
+  DispatchError,
+  type DispatchAnswer,
+  type DispatchOptions,
+  type Producer,
+  type ProducerOptions,
+} from './producer.ts';
+export { registerWorker, type Registration, type WorkerOptions, type WorkerReport } from './worker.ts';
