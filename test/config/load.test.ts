@@ -33,7 +33,7 @@ describe('configuration', () => {
   it('has the documented defaults', () => {
     const { config } = load();
     expect(config.control).toMatchObject({ host: '127.0.0.1', port: 8080, metrics_public: true });
-    expect(config.proxy).toEqual({ host: '127.0.0.1', port: 8090 });
+    expect(config.proxy).toEqual({ host: '127.0.0.1', port: 8090, reuse_port: false, worker_tls: {} });
     expect(config.admin).toEqual({ host: '127.0.0.1', port: 8091 });
     expect(config).toMatchObject({
       data_dir: '.lanewise',
@@ -80,10 +80,10 @@ describe('configuration', () => {
           payments: { routing_strategy: hash_ring, allow_lane_override: true }
       `,
     );
-    expect(config.proxy).toEqual({ host: '0.0.0.0', port: 9000 });
+    expect(config.proxy).toMatchObject({ host: '0.0.0.0', port: 9000 });
     expect(config.dispatch).toMatchObject({ timeout: 90_000, body_bytes_max: 1_048_576 });
     expect(config.redis_url).toBe('redis://127.0.0.1');
-    expect(config.queues).toEqual({
+    expect(config.queues).toMatchObject({
       payments: {
         routing_strategy: 'hash_ring',
         allow_lane_override: true,
@@ -138,6 +138,34 @@ describe('configuration', () => {
     expect(problemsOf(() => load({}, '- 1'))).toEqual(['lanewise.yaml: must be a map of keys to values']);
     expect(problemsOf(() => load({}, 'a: [1'))[0]).toMatch(/^lanewise\.yaml: /);
     expect(problemsOf(() => load({}, 'log_level: info\nlog_level: warn'))[0]).toMatch(/unique/);
+  });
+
+  it('takes queues of BullMQ with their prefix and job options, in split_queue alone', () => {
+    const text =
+      'queues: { a: { envelope: bullmq, routing_strategy: split_queue, bullmq_prefix: "{app}", bullmq_job_options: { attempts: 3 } } }';
+    expect(load({}, text).config.queues['a']).toMatchObject({
+      envelope: 'bullmq',
+      bullmq_prefix: '{app}',
+      bullmq_job_options: { attempts: 3 },
+    });
+    const problems = problemsOf(() =>
+      load(
+        {},
+        `
+          queues:
+            a: { envelope: bullmq }
+            b: { envelope: bullmq, routing_strategy: stream_group, key_template: 'queue:{queue}' }
+            c: { bullmq_prefix: '{}', bullmq_job_options: { attempts: many } }
+        `,
+      ),
+    );
+    expect(problems.toSorted()).toEqual([
+      'queues.a.routing_strategy: must be split_queue where envelope is bullmq: a lane is a queue of BullMQ',
+      'queues.b.key_template: must be left out where envelope is bullmq, which names its keys by bullmq_prefix',
+      'queues.b.routing_strategy: must be split_queue where envelope is bullmq: a lane is a queue of BullMQ',
+      'queues.c.bullmq_job_options: has a bad attempts: it must be a whole number from 1',
+      'queues.c.bullmq_prefix: must be 1 to 64 visible ASCII characters, with braces only as in {tag}',
+    ]);
   });
 
   it('takes profiles, each from what it says and otherwise from the default profile', () => {
