@@ -64,7 +64,7 @@ export const origin = (() => {
 })();
 
 /** A YAML list, or the same separated by commas. */
-export function list(item: z.ZodType<string>) {
+export function list<T extends string>(item: z.ZodType<T>) {
   return z.preprocess(
     fromText((value) => value.split(',').map((part) => part.trim())),
     z.array(item, { error: 'must be a list, or values separated by commas' }),

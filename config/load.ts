@@ -1,6 +1,8 @@
 import { parseDocument, parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { CLIENT_VARIABLES } from './client-variables.ts';
 import { configSchema, type ConfigInput } from './schema.ts';
+import { readSecretFiles } from './secret-files.ts';
 
 /**
  * From a YAML text and the environment to a configuration, or to all that is wrong with it at once, each problem
@@ -79,6 +81,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     variables.set(key.path.join('.'), key.variable);
     set(input, key.path, key.isMap ? parseMap(key.variable, value, problems) : value);
   }
+  const fromFiles = readSecretFiles(input['webhooks'], (path) => sources.readFile(path), problems);
+  for (const [key, name] of fromFiles) variables.set(key, name);
 
   const parsed = configSchema.safeParse(input);
   if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => describe(issue, variables)));
@@ -146,6 +150,9 @@ function describe(issue: z.core.$ZodIssue, variables: ReadonlyMap<string, string
 }
 
 function unknownVariables(environment: ConfigSources['environment']): readonly string[] {
-  const known = new Set(CONFIG_KEYS.flatMap(({ variable }) => [variable, `${variable}_FILE`]));
+  const known = new Set<string>([
+    ...CLIENT_VARIABLES,
+    ...CONFIG_KEYS.flatMap(({ variable }) => [variable, `${variable}_FILE`]),
+  ]);
   return Object.keys(environment).filter((name) => name.startsWith('LANEWISE_') && !known.has(name));
 }

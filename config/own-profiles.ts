@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ROUTING_STRATEGIES } from '../src/core/deployment.ts';
 import { formatDuration } from '../src/core/duration.ts';
+import { isPercentage } from '../src/core/lane.ts';
 import { IDENTIFIER } from '../src/core/names.ts';
 import { decimal, duration, flag, integer, oneOf } from './fields.ts';
 import { DOCUMENTED_PROFILES, type Profile, type Profiles } from './profiles.ts';
@@ -25,6 +26,18 @@ const profileSettings = z
     min_canary_duration: duration(0, YEAR).default(BASE.minCanaryDurationMs),
     drain_timeout: duration(0, 24 * HOUR).default(BASE.drainTimeoutMs),
     metrics_window: duration(SECOND, 24 * HOUR).default(BASE.metricsWindowMs),
+    stages: z
+      .array(
+        z.strictObject({
+          percentage: decimal(0.01, 99.99).refine(isPercentage, { error: 'must have at most two decimals' }),
+          duration: duration(0, YEAR),
+        }),
+      )
+      .min(1, { error: 'must hold at least one stage' })
+      .refine((list) => list.every(({ percentage: p }, i) => i === 0 || p > list[i - 1]!.percentage), {
+        error: 'must have rising percentages',
+      })
+      .optional(),
     rollback_thresholds: z
       .strictObject({
         max_error_rate_increase: decimal(0, 100).default(BASE.rollbackThresholds.maxErrorRateIncrease),
@@ -39,6 +52,10 @@ const profileSettings = z
     path: ['min_canary_duration'],
     error: ({ input }) =>
       `must not be longer than max_canary_duration, ${formatDuration((input as { max_canary_duration: number }).max_canary_duration)}`,
+  })
+  .refine(({ stages, auto_promotion }) => stages === undefined || auto_promotion, {
+    path: ['stages'],
+    error: 'need auto_promotion to be true; without it nobody goes through them',
   });
 
 const profileName = z
@@ -66,6 +83,12 @@ function toProfile(settings: z.output<typeof profileSettings>): Profile {
     minCanaryDurationMs: settings.min_canary_duration,
     drainTimeoutMs: settings.drain_timeout,
     metricsWindowMs: settings.metrics_window,
+    ...(settings.stages !== undefined && {
+      stages: settings.stages.map((stage) => ({
+        percentage: stage.percentage,
+        durationMs: stage.duration,
+      })),
+    }),
     rollbackThresholds: {
       maxErrorRateIncrease: thresholds.max_error_rate_increase,
       maxLatencyIncrease: thresholds.max_latency_increase,

@@ -1,4 +1,4 @@
-import type { DeploymentConfig, RollbackThresholds, RoutingStrategy } from '../src/core/deployment.ts';
+import type { DeploymentConfig, RollbackThresholds, RoutingStrategy, Stage } from '../src/core/deployment.ts';
 
 /**
  * Named sets of defaults for a new deployment: what a request leaves out comes from its profile. The three of the API
@@ -10,6 +10,8 @@ export interface Profile {
   readonly autoPromotion: boolean;
   readonly maxCanaryDurationMs: number;
   readonly minCanaryDurationMs: number;
+  /** By rising percentage. Left out: four equal shares of the minimum duration, where it promotes automatically. */
+  readonly stages?: readonly Stage[];
   /** Left out: the `default` profile's. */
   readonly drainTimeoutMs?: number;
   /** Left out: the `default` profile's. */
@@ -102,6 +104,11 @@ export function profileConfig(profile: Profile, fallback: Profile = DEFAULT_PROF
     drainTimeoutMs: profile.drainTimeoutMs ?? fallback.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
     metricsWindowMs: profile.metricsWindowMs ?? fallback.metricsWindowMs ?? METRICS_WINDOW_MS,
     fallback: 'stable',
+    autoRollback: true,
+    analysis: 'sequential',
+    stages: profile.stages ?? [],
+    retryOnStable: false,
+    requiredKeys: 0,
     rollbackThresholds: profile.rollbackThresholds,
   };
 }

@@ -2,8 +2,11 @@ import { z } from 'zod';
 import { ROUTING_STRATEGIES } from '../src/core/deployment.ts';
 import { QUEUE_NAME } from '../src/core/names.ts';
 import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
+import { intakeProblems } from './intake.ts';
+import { bullmqProblems, laneSettings } from './lane-queues.ts';
 import { ownProfiles } from './own-profiles.ts';
 import { decimal, duration, flag, integer, list, oneOf, origin, port, text } from './fields.ts';
+import { webhooks } from './webhooks.ts';
 
 /**
  * Every key of the configuration, as written in the YAML file. The environment variable of a key is `LANEWISE_` and
@@ -17,7 +20,7 @@ const DAY = 24 * HOUR;
 const TIMER_MAX = 24 * DAY;
 
 /** Loopback and private ranges. Never link-local: that is where clouds keep their metadata service. */
-export const WORKER_URL_ALLOW_DEFAULT = [
+export const URL_ALLOW_DEFAULT = [
   '127.0.0.0/8',
   '::1/128',
   '10.0.0.0/8',
@@ -38,9 +41,10 @@ function listener(defaultPort: number) {
     .prefault({});
 }
 
-const queuePolicy = z.strictObject({
+const queueSettings = z.strictObject({
   routing_strategy: oneOf(ROUTING_STRATEGIES).optional(),
   allow_lane_override: flag().default(false),
+  ...laneSettings,
   bounded_load: z
     .strictObject({
       factor: decimal(1, 100).default(BOUNDED_LOAD_DEFAULT.factor),
@@ -49,7 +53,13 @@ const queuePolicy = z.strictObject({
     .prefault({}),
 });
 
-export const configSchema = z.strictObject({
+const queuePolicy = queueSettings.superRefine((settings, context) => {
+  for (const [key, message] of bullmqProblems(settings)) {
+    context.addIssue({ code: 'custom', path: [key], message });
+  }
+});
+
+const keys = z.strictObject({
   redis_url: text('must be a Redis URL').optional(),
   data_dir: text('must be a path').default('.lanewise'),
   log_level: oneOf(LOG_LEVELS).default('info'),
@@ -57,7 +67,21 @@ export const configSchema = z.strictObject({
     .unwrap()
     .extend({ metrics_public: flag().default(true), cors_origins: list(origin).default([]) })
     .prefault({}),
-  proxy: listener(8090),
+  proxy: listener(8090)
+    .unwrap()
+    // Not by default: a second proxy that is started by mistake should say so.
+    .extend({
+      reuse_port: flag().default(false),
+      // Of workers at https://. Paths of PEM files.
+      worker_tls: z
+        .strictObject({
+          ca: text('must be a path').optional(),
+          cert: text('must be a path').optional(),
+          key: text('must be a path').optional(),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   admin: listener(8091),
 
   tokens: text('must be name:role:secret[:tenant], several separated by commas').optional(),
@@ -73,7 +97,18 @@ export const configSchema = z.strictObject({
   max_active_deployments: integer(1, 1_000_000).default(1000),
   // About 20 KiB each; and below the 16 k open files of usual limits, with room for the rest.
   max_event_streams: integer(0, 1_000_000).default(10_000),
-  worker_url_allow: list(z.string()).default(WORKER_URL_ALLOW_DEFAULT),
+  worker_url_allow: list(z.string()).default(URL_ALLOW_DEFAULT),
+  webhooks,
+  webhook_url_allow: list(z.string()).default(URL_ALLOW_DEFAULT),
+
+  judge: z
+    .strictObject({
+      // As often as the telemetry comes.
+      interval: duration(100, 60 * SECOND).default(SECOND),
+      // One canary in twenty that sits exactly at its thresholds; of those well within them hardly any.
+      alpha: decimal(0.0001, 0.5).default(0.05),
+    })
+    .prefault({}),
 
   /** A worker that nobody has seen for so long is `unreachable` until it is seen again. */
   worker_timeout: duration(100, DAY).default(120 * SECOND),
@@ -87,7 +122,38 @@ export const configSchema = z.strictObject({
     )
     .default({}),
 
+  /** Queue lanes: jobs that wait in Redis or the embedded store. */
+  lanes: z
+    .strictObject({
+      // Whether this proxy takes jobs from lanes and dispatches them to workers.
+      consume: flag().default(true),
+      // A consumer that is not heard of for so long has lost its jobs; others have them within twice that.
+      lease: duration(SECOND, HOUR).default(15 * SECOND),
+      // Jobs under way on one worker of this proxy, where the worker doesn't say.
+      concurrency: integer(1, 10_000).default(10),
+      // Held whole, as JSON, in Redis: meant for messages, not for files.
+      body_bytes_max: integer(1, 256 * 1024 * 1024).default(1024 * 1024),
+      // Of Redis, that have a job before its producer gets 202: a fail-over then loses none. 0: a Redis may be alone.
+      replicas_acknowledged: integer(0, 16).default(0),
+    })
+    .prefault({}),
+
+  // Of producers. About 10 KiB each, and below the open files of usual limits.
+  max_connections: integer(1, 1_000_000).default(10_000),
   max_in_flight: integer(1, 1_000_000).default(4096),
+  /** Dispatches that wait for a place on a worker; Envoy's default. They are under way, too. */
+  max_pending: integer(0, 1_000_000).default(1024),
+  /** When a worker that fails is left alone for a while; see `src/core/outlier.ts`. The times are Envoy's. */
+  ejection: z
+    .strictObject({
+      // 0: never.
+      failures: integer(0, 10_000).default(5),
+      time: duration(100, HOUR).default(30 * SECOND),
+      time_max: duration(100, DAY).default(300 * SECOND),
+      // Of a lane. Half of it gone is trouble of another kind, which ejecting more would not mend.
+      max_percent: decimal(0, 100).default(50),
+    })
+    .prefault({}),
   dispatch: z
     .strictObject({
       // Long enough for most jobs, short enough that a hung worker is noticed. 0: none.
@@ -104,6 +170,14 @@ export const configSchema = z.strictObject({
     .prefault({}),
   /** How long running dispatches may go on after SIGTERM. */
   shutdown_timeout: duration(0, HOUR).default(120 * SECOND),
+  /** How long idle connections are kept then, for those who are just sending. */
+  shutdown_idle_grace: duration(0, HOUR).default(SECOND),
+});
+
+export const configSchema = keys.superRefine((config, context) => {
+  for (const [path, message] of intakeProblems(config)) {
+    context.addIssue({ code: 'custom', path: [...path], message });
+  }
 });
 
 export type ConfigInput = z.output<typeof configSchema>;

@@ -7,11 +7,12 @@ import { addDocsPage } from './api/docs-page.ts';
 import { addOpenApi } from './api/openapi.ts';
 import { addObservationRoutes } from './api/observation-routes.ts';
 import { addOperationsRoutes } from './api/operations-routes.ts';
+import { addQueueRoutes } from './api/queue-routes.ts';
 import { addWorkerRoutes } from './api/worker-routes.ts';
 import { admit } from './admission.ts';
 import { authenticate, needs } from './auth.ts';
 import { createBudget } from './budget.ts';
-import { createDeploymentService } from './deployments.ts';
+import { createDeploymentService, type DeploymentService } from './deployments.ts';
 import type { ControlDeps } from './deps.ts';
 import type { ControlEnv } from './env.ts';
 import { createEventStreams } from './event-stream/event-streams.ts';
@@ -24,7 +25,10 @@ import { idempotency } from './http/idempotency.ts';
 import { detailsOf, requestError } from './http/problems.ts';
 import { requestId } from './http/request-id.ts';
 import { answerUnrouted } from './http/unrouted.ts';
-import { createControlMetrics } from './prometheus.ts';
+import { createDrain, type Drain } from './lanes/drain.ts';
+import { createQueueCatalog, type QueueCatalog } from './lanes/queue-catalog.ts';
+import { createQueueService } from './lanes/queues.ts';
+import { createControlMetrics, type ControlMetrics } from './prometheus.ts';
 import { createObserver } from './observations.ts';
 import { createPropagationWatch } from './propagation.ts';
 import { systemResolveHost } from './resolve-host.ts';
@@ -36,10 +40,19 @@ export const BASE_PATH = '/api/v1/canary';
 export type ControlApp = OpenAPIHono<ControlEnv>;
 
 /**
- * The control plane as a value: `app.request()` answers without a socket, `startControlServer` puts it on one.
- * @throws Error if `workerUrlAllow` holds something that is no range
+ * The control plane as a value: `app.request()` answers without a socket, `startControlServer` puts it on one. What
+ * runs by itself (the judge, the webhooks) works through the same services.
  */
-export function createControlApp(deps: ControlDeps): ControlApp {
+export interface ControlPlane {
+  readonly app: ControlApp;
+  readonly deployments: DeploymentService;
+  readonly metrics: ControlMetrics;
+  readonly catalog: QueueCatalog;
+  readonly drain: Drain;
+}
+
+/** @throws Error if `workerUrlAllow` holds something that is no range */
+export function createControlPlane(deps: ControlDeps): ControlPlane {
   const { store, clock, log } = deps;
   const app: ControlApp = new OpenAPIHono<ControlEnv>({
     // A request that its schema refuses leaves as one error with all of its problems.
@@ -56,6 +69,10 @@ export function createControlApp(deps: ControlDeps): ControlApp {
     app.use('*', allowOrigins(deps.corsOrigins));
 
   const metrics = createControlMetrics(store, log, deps.version, deps.registry ?? new Registry());
+  const queues = deps.queues ?? {};
+  const strategyDefault = deps.defaultStrategy ?? 'split_queue';
+  const catalog = createQueueCatalog({ store, queues, strategyDefault });
+  const drain = createDrain({ store, catalog, clock, log });
   const deployments = createDeploymentService({
     store,
     clock,
@@ -63,6 +80,8 @@ export function createControlApp(deps: ControlDeps): ControlApp {
     watch: createPropagationWatch(store, log),
     maxActiveDeployments: deps.maxActiveDeployments,
     propagationWaitMs: deps.propagationWaitMs,
+    webhooks: deps.webhooks ?? [],
+    drain,
     onChange: (change) => metrics.count(change),
   });
   const workers = createWorkerService({
@@ -85,7 +104,7 @@ export function createControlApp(deps: ControlDeps): ControlApp {
     isLimited ? admit(deps.credentials, createBudget(store, clock, rateLimit), clock) : authenticated,
   );
   api.use('*', idempotency(store, log));
-  const observer = createObserver(store, clock);
+  const observer = createObserver({ store, clock, alpha: deps.judgeAlpha, catalog, queues });
   const streams = createEventStreams({
     store,
     clock,
@@ -97,9 +116,10 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   addObservationRoutes(api, deployments, observer);
   addDeploymentActionRoutes(api, deployments);
   addWorkerRoutes(api, workers);
+  addQueueRoutes(api, createQueueService({ store, catalog, log }));
   addConfigRoutes(api, deps.profiles);
   app.route(BASE_PATH, api);
   addOpenApi(app, deps.version, BASE_PATH);
   addDocsPage(app);
-  return app;
+  return { app, deployments, metrics, catalog, drain };
 }

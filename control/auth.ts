@@ -58,12 +58,12 @@ export function needs(permission: Permission) {
   });
 }
 
-/** Workers serve every tenant of their queues, so one tenant's credential must not change them. */
+/** Workers and lanes serve every tenant, so one tenant's credential must neither change them nor read their jobs. */
 export const needsNoTenantScope = createMiddleware<ControlEnv>(async (c, next) => {
   const { name, tenant } = c.get('credential');
   if (tenant !== undefined) {
     throw forbidden(`${name} is limited to the tenant ${tenant} and may not do this`, {
-      tenant: 'workers serve every tenant; a token without a tenant is needed',
+      tenant: 'workers and queues serve every tenant; a token without a tenant is needed',
     });
   }
   await next();

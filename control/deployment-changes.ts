@@ -1,6 +1,6 @@
 import { nextStatus } from '../src/core/deployment-states.ts';
 import type { Deployment, DeploymentEvent, EventType, RoutingStrategy } from '../src/core/deployment.ts';
-import { promoted, rolledBack, withPercentage, type Route } from '../src/core/route.ts';
+import { promoted, promotionTakenBack, rolledBack, withPercentage, type Route } from '../src/core/route.ts';
 
 /**
  * What each action makes of a deployment and its scope's route: the new record, the new route and the event that tells
@@ -23,7 +23,7 @@ export interface Circumstances {
 
 /**
  * How an action changes what it finds.
- * @param route the scope's, if it is split by this deployment
+ * @param route the scope's, if it is this deployment's: split by it, or as its promotion left it, while that lasts
  * @returns undefined where it can't be done without that route
  * @throws LanewiseError DEPLOYMENT_NOT_ACTIVE
  */
@@ -33,36 +33,46 @@ export type Decide = (
   circumstances: Circumstances,
 ) => Change | undefined;
 
-export function setPercentage(percentage: number): Decide {
-  return (deployment, route, circumstances) => {
-    const status = nextStatus(deployment.status, 'set_percentage');
+/** @param evidence what an automatic step was decided by */
+export function setPercentage(percentage: number, evidence: EventData = {}): Decide {
+  return (before, route, circumstances) => {
+    const status = nextStatus(before.status, 'set_percentage');
     if (route === undefined) return undefined;
+    const moved = percentage !== before.currentPercent;
+    const deployment = next(before, circumstances, {
+      status,
+      currentPercent: percentage,
+      targetPercent: before.config.autoPromotion ? 100 : percentage,
+      // Setting what it was before changes nothing for the jobs, so what is known of them still holds.
+      ...(moved && { step: before.step + 1, stepFrom: circumstances.now }),
+    });
+    const data = { ...percentageChange(before, deployment), ...evidence };
+    const message = `Traffic split updated to ${percentage}%`;
     return {
-      deployment: next(deployment, circumstances, {
-        status,
-        currentPercent: percentage,
-        targetPercent: percentage,
-      }),
-      route: withPercentage(route, percentage),
-      events: [
-        event(deployment, circumstances, 'percentage_updated', `Traffic split updated to ${percentage}%`, {
-          old_percentage: deployment.currentPercent,
-          new_percentage: percentage,
-        }),
-      ],
+      deployment,
+      route: withPercentage(route, percentage, deployment.step),
+      events: [event(before, circumstances, 'percentage_updated', message, data)],
     };
   };
 }
 
 export const pause: Decide = (before, _route, circumstances) => {
-  const deployment = next(before, circumstances, { status: nextStatus(before.status, 'pause') });
+  const status = nextStatus(before.status, 'pause');
+  const deployment = next(before, circumstances, { status, pausedAt: circumstances.now });
   const message = `Deployment paused at ${before.currentPercent}%`;
   const data = statusChange(before, deployment);
   return { deployment, events: [event(before, circumstances, 'deployment_paused', message, data)] };
 };
 
 export const resume: Decide = (before, _route, circumstances) => {
-  const deployment = next(before, circumstances, { status: nextStatus(before.status, 'resume') });
+  const status = nextStatus(before.status, 'resume');
+  const { pausedAt, ...rest } = before;
+  const pausedMs = Math.max(0, circumstances.now - (pausedAt ?? circumstances.now));
+  const deployment = next(rest, circumstances, {
+    status,
+    activeFrom: before.activeFrom + pausedMs,
+    stepFrom: before.stepFrom + pausedMs,
+  });
   const message = `Deployment resumed at ${before.currentPercent}%`;
   const data = statusChange(before, deployment);
   return { deployment, events: [event(before, circumstances, 'deployment_resumed', message, data)] };
@@ -83,20 +93,37 @@ export const promote: Decide = (before, route, circumstances) => {
   };
 };
 
+/** By the rules. @param message why, in plain words and numbers */
+export function promoteAutomatically(message: string, evidence: EventData): Decide {
+  return (before, route, circumstances) => {
+    const change = promote(before, route, circumstances);
+    if (change === undefined) return undefined;
+    const triggered = event(before, circumstances, 'auto_promotion_triggered', message, evidence);
+    const events = change.events.map((e) => ({ ...e, data: { ...e.data, automatic: true } }));
+    return { ...change, events: [triggered, ...events] };
+  };
+}
+
 export function rolledBackMessage(reason: string): string {
   return `Deployment rolled back: ${reason}`;
 }
 
 /** Possible without a route: getting back must not depend on anything else being in order. */
-export function rollBack(reason: string): Decide {
+export function rollBack(reason: string, evidence: EventData = {}): Decide {
   return (before, route, circumstances) => {
     const status = nextStatus(before.status, 'roll_back');
     const changes = { status, currentPercent: 0, targetPercent: 0 };
     const deployment = settle(next(before, circumstances, changes));
-    const data = { reason, ...percentageChange(before, deployment), ...statusChange(before, deployment) };
+    const data = {
+      reason,
+      ...percentageChange(before, deployment),
+      ...statusChange(before, deployment),
+      ...evidence,
+    };
+    const back = before.status === 'promoting' ? promotionTakenBack : rolledBack;
     return {
       deployment,
-      ...(route !== undefined && { route: rolledBack(route) }),
+      ...(route !== undefined && { route: back(route, before) }),
       events: [event(before, circumstances, 'deployment_rolled_back', rolledBackMessage(reason), data)],
     };
   };
@@ -109,22 +136,27 @@ export function rollBack(reason: string): Decide {
 const DRAINS: Readonly<Record<RoutingStrategy, boolean>> = {
   // A dispatch in flight ends by itself; nothing waits anywhere.
   hash_ring: false,
-  // Nothing is stored in lanes yet.
-  split_queue: false,
-  stream_group: false,
+  split_queue: true,
+  stream_group: true,
 };
 
 /** Takes the `finish` step at once where nothing is left to do, so that both transitions are one write. */
 function settle(deployment: Deployment): Deployment {
-  if (DRAINS[deployment.config.routingStrategy]) return deployment;
-  return {
-    ...deployment,
-    status: nextStatus(deployment.status, 'finish'),
-    completedAt: deployment.lastUpdate,
-  };
+  const { lastUpdate, drain } = deployment;
+  if (DRAINS[deployment.config.routingStrategy]) {
+    return { ...deployment, drain: { since: lastUpdate, moved: drain?.moved ?? 0 } };
+  }
+  return { ...deployment, status: nextStatus(deployment.status, 'finish'), completedAt: lastUpdate };
 }
 
-function next(deployment: Deployment, { now }: Circumstances, changes: Partial<Deployment>): Deployment {
+export type EventData = Readonly<Record<string, unknown>>;
+
+/** The record after a change. */
+export function next(
+  deployment: Deployment,
+  { now }: Circumstances,
+  changes: Partial<Deployment>,
+): Deployment {
   return { ...deployment, ...changes, version: deployment.version + 1, lastUpdate: now };
 }
 
@@ -133,7 +165,7 @@ function percentageChange(before: Deployment, after: Deployment) {
   return { old_percentage: before.currentPercent, new_percentage: after.currentPercent };
 }
 
-function statusChange(before: Deployment, after: Deployment) {
+export function statusChange(before: Deployment, after: Deployment) {
   return { old_status: before.status, new_status: after.status };
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../src/core/clock.ts';
-import { isEnded } from '../src/core/deployment-states.ts';
+import { isDraining, isEnded } from '../src/core/deployment-states.ts';
 import type { Deployment, DeploymentConfig, DeploymentEvent } from '../src/core/deployment.ts';
 import { LanewiseError } from '../src/core/errors.ts';
 import { effectiveRoute, openSplit, type Route } from '../src/core/route.ts';
@@ -9,6 +9,9 @@ import type { DeploymentFilter, Store } from '../src/runtime/store/store.ts';
 import { isVisibleTo } from './auth.ts';
 import type { Credential } from './credentials.ts';
 import type { Change, Circumstances, Decide } from './deployment-changes.ts';
+import type { Drain } from './lanes/drain.ts';
+import { afterPass } from './lanes/lane-changes.ts';
+import { DRAINER, Outdated } from './lanes/outdated.ts';
 import {
   hashTagProblem,
   openDeployment,
@@ -18,6 +21,8 @@ import {
 import type { Propagation, PropagationWatch } from './propagation.ts';
 import { repeat } from './repeat.ts';
 import { createSerial } from './serial.ts';
+import { noticesOf } from './webhooks/notices.ts';
+import type { Webhook } from './webhooks/webhook.ts';
 
 /**
  * The life of deployments: read, decide, write only if nothing moved meanwhile, else once more. The decisions are in
@@ -25,15 +30,20 @@ import { createSerial } from './serial.ts';
  */
 export interface DeploymentService {
   create(request: DeploymentRequest, config: DeploymentConfig, by: Credential): Promise<Changed>;
-  /** @param check refuses the record that the change would start from, by throwing */
-  change(id: string, decide: Decide, by: Credential, check?: (current: Deployment) => void): Promise<Changed>;
-  /** @param check as of `change` */
-  remove(id: string, by: Credential, check?: (current: Deployment) => void): Promise<void>;
+  change(id: string, decide: Decide, by: Credential, conditions?: Conditions): Promise<Changed>;
+  remove(id: string, by: Credential, conditions?: Pick<Conditions, 'check'>): Promise<void>;
   get(id: string, by: Credential): Promise<Deployment>;
   /** Where its scope's routing stands among the proxies. */
   routing(deployment: Deployment): Promise<Propagation>;
   list(filter: DeploymentFilter, by: Credential): Promise<readonly Deployment[]>;
   events(id: string, by: Credential): Promise<readonly DeploymentEvent[]>;
+}
+
+export interface Conditions {
+  /** Refuses the record that the change would start from, by throwing. */
+  readonly check?: (current: Deployment) => void;
+  /** Of the judge's lease. */
+  readonly fence?: number;
 }
 
 interface Changed {
@@ -48,15 +58,28 @@ export interface DeploymentServiceDeps {
   readonly watch: PropagationWatch;
   readonly maxActiveDeployments: number;
   readonly propagationWaitMs: number;
+  readonly drain: Drain;
+  /** Who is told of changes. */
+  readonly webhooks: readonly Pick<Webhook, 'name' | 'kinds'>[];
   /** Told of every change after it is stored. */
   onChange(change: Change): void;
 }
+
+/** What was done, and what it was done to. */
+interface Made {
+  readonly before: Deployment;
+  readonly change: Change;
+  readonly revision: number;
+}
+
+/** As many jobs as may wait in the usual lane; a longer one is emptied while nobody waits for an answer. */
+const CHUNKS_IN_A_CALL = 1;
 
 /** Anything else can't be the id of a deployment, so nobody has to be asked. */
 const DEPLOYMENT_ID = /^canary_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function createDeploymentService(deps: DeploymentServiceDeps): DeploymentService {
-  const { store, clock, log, watch, propagationWaitMs } = deps;
+  const { store, clock, log, watch, propagationWaitMs, webhooks } = deps;
   const serial = createSerial();
 
   const circumstances = (by: Credential): Circumstances => ({
@@ -122,26 +145,55 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
     id: string,
     decide: Decide,
     by: Credential,
-    check: (current: Deployment) => void,
-  ): Promise<readonly [Change, number] | undefined> => {
+    { check, fence }: Conditions,
+  ): Promise<Made | undefined> => {
     const current = await get(id, by);
-    check(current);
+    check?.(current);
     const route = await store.getRoute(current.queue, current.tenant);
-    const own = route?.split?.deploymentId === id ? route : undefined;
+    const own = route !== undefined && isRouteOf(route, current) ? route : undefined;
     const change = decide(current, own, circumstances(by));
     if (change === undefined) return undefined;
-    const result = await store.saveDeployment({ ...change, expectedVersion: current.version });
-    return result.kind === 'saved' ? [change, result.revision] : undefined;
+    const result = await store.saveDeployment({
+      ...change,
+      notices: noticesOf(change.deployment, change.events, webhooks),
+      expectedVersion: current.version,
+      ...(fence !== undefined && { fence }),
+    });
+    return result.kind === 'saved' ? { before: current, change, revision: result.revision } : undefined;
+  };
+
+  const make = (id: string, decide: Decide, by: Credential, conditions: Conditions): Promise<Made> =>
+    serial.run(id, () => repeat(() => tryChange(id, decide, by, conditions)));
+
+  /**
+   * What a promotion or rollback decided is in force with its route; what lies in the lane that it gave up is mostly
+   * little, and then the deployment ends with this very call. Otherwise, or if anything fails, the drainer ends it.
+   */
+  const beginDrain = async (deployment: Deployment): Promise<Changed | undefined> => {
+    try {
+      const { moved, verdict } = await deps.drain.look(deployment, CHUNKS_IN_A_CALL);
+      if (moved === 0 && verdict.kind === 'go_on') return undefined;
+      const decide = afterPass(deployment, moved, verdict);
+      const { change, revision } = await make(deployment.id, decide, DRAINER, {});
+      return await stored(change, revision);
+    } catch (error) {
+      const isExpected = error instanceof Outdated;
+      log[isExpected ? 'debug' : 'warn'](
+        { err: error, deployment: deployment.id },
+        'a canary lane is drained later',
+      );
+      return undefined;
+    }
   };
 
   /** @returns undefined if something moved meanwhile */
   const tryRemove = async (
     id: string,
     by: Credential,
-    check: (current: Deployment) => void,
+    { check }: Pick<Conditions, 'check'>,
   ): Promise<true | undefined> => {
     const current = await get(id, by);
-    check(current);
+    check?.(current);
     if (!isEnded(current.status)) {
       throw new LanewiseError(
         'DEPLOYMENT_ACTIVE',
@@ -167,12 +219,18 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
       }
       return stored(...(await repeat(() => tryCreate(request, config, by))));
     },
-    async change(id, decide, by, check = () => {}) {
+    async change(id, decide, by, conditions = {}) {
+      const { before, change, revision } = await make(id, decide, by, conditions);
+      const isBegun = before.status !== change.deployment.status && isDraining(change.deployment.status);
       // Waiting for the proxies comes after the turn: it must not hold up the next change.
-      return stored(...(await serial.run(id, () => repeat(() => tryChange(id, decide, by, check)))));
+      const [told, finished] = await Promise.all([
+        stored(change, revision),
+        isBegun ? beginDrain(change.deployment) : undefined,
+      ]);
+      return finished === undefined ? told : { ...told, deployment: finished.deployment };
     },
-    async remove(id, by, check = () => {}) {
-      await serial.run(id, () => repeat(() => tryRemove(id, by, check)));
+    async remove(id, by, conditions = {}) {
+      await serial.run(id, () => repeat(() => tryRemove(id, by, conditions)));
     },
     get,
     async routing({ queue, tenant }) {
@@ -189,6 +247,13 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
       return store.listEvents(id);
     },
   };
+}
+
+/** Whether a deployment may go by what the route says, and change it. */
+function isRouteOf({ split, stableVersion }: Route, { id, status, canaryVersion }: Deployment): boolean {
+  if (split !== undefined) return split.deploymentId === id;
+  // The scope has no other deployment until this one has ended.
+  return status === 'promoting' && stableVersion === canaryVersion;
 }
 
 async function supersededProblem(store: Store, request: DeploymentRequest, own: Route | undefined) {

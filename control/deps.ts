@@ -7,7 +7,9 @@ import type { TokenRate } from '../src/runtime/store/request-store.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 import type { CredentialStore } from './credentials.ts';
 import type { EventStreamSettings } from './event-stream/settings.ts';
-import type { ResolveHost } from './worker-url.ts';
+import type { ResolveHost } from './address-allow.ts';
+import type { QueueSettings } from './lanes/queue-catalog.ts';
+import type { Webhook } from './webhooks/webhook.ts';
 
 /** What the control plane is made of; the composition root has it all. */
 export interface ControlDeps {
@@ -25,9 +27,17 @@ export interface ControlDeps {
   readonly propagationWaitMs: number;
   /** CIDRs that a worker's `url` may point to. */
   readonly workerUrlAllow: readonly string[];
+  /** Who is told of changes. Left out: nobody. */
+  readonly webhooks?: readonly Webhook[];
   /** What the configuration fixes for a queue; wins over the deployment's. */
   strategyOf(queue: string): RoutingStrategy | undefined;
+  /** How jobs wait in lanes, by queue. Left out: everywhere by the defaults. */
+  readonly queues?: Readonly<Record<string, QueueSettings>>;
+  /** For a queue that neither the configuration nor a deployment gives one. Left out: split_queue. */
+  readonly defaultStrategy?: RoutingStrategy;
   readonly profiles: Profiles;
+  /** Chance of ever failing a canary that is within its thresholds. */
+  readonly judgeAlpha: number;
   /** Of this build. */
   readonly version: string;
   /** Where the metrics go; a new one if left out. */

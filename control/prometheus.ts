@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import { DEPLOYMENT_STATUSES, type Deployment } from '../src/core/deployment.ts';
+import { CRITERIA } from '../src/core/judge/evidence.ts';
 import { scopeKey } from '../src/core/route.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { computedGauge, type Sample } from '../src/runtime/metrics/computed.ts';
@@ -63,13 +64,19 @@ export function createControlMetrics(
   return {
     registry,
     count({ deployment: { queue }, events }) {
-      for (const { type } of events) {
+      for (const { type, data } of events) {
         if (type === 'deployment_promoted') promotions.inc({ queue });
         // The free text of a reason would make a series of its own each time.
-        if (type === 'deployment_rolled_back') rollbacks.inc({ queue, reason: 'manual' });
+        if (type === 'deployment_rolled_back') rollbacks.inc({ queue, reason: kindOf(data?.['cause']) });
       }
     },
   };
+}
+
+const CAUSES: ReadonlySet<unknown> = new Set([...CRITERIA, 'max_duration']);
+
+function kindOf(cause: unknown): string {
+  return typeof cause === 'string' && CAUSES.has(cause) ? cause : 'manual';
 }
 
 async function trafficWeights(store: Store): Promise<readonly Sample[]> {

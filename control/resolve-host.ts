@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import type { ResolveHost } from './worker-url.ts';
+import type { ResolveHost } from './address-allow.ts';
 
 /** A resolver that does not answer by then would only keep the caller waiting. */
 const RESOLVE_TIMEOUT_MS = 3000;

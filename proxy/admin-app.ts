@@ -1,11 +1,13 @@
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import type { CompiledRoute } from '../src/core/decide.ts';
+import type { Clock } from '../src/core/clock.ts';
 import type { Pool } from '../src/core/pool.ts';
 import type { RoutingTable } from '../src/core/routing-table.ts';
 import type { DispatchServer } from './dispatch-server.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
 import type { RouteFollower } from './route-follower.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 /** What the admin listener answers: is it alive, may it have traffic, what does it route by, what did it count. */
 
@@ -14,10 +16,13 @@ interface AdminSources {
   readonly table: RoutingTable<WorkerEndpoint>;
   readonly follower: RouteFollower;
   readonly server: DispatchServer;
+  readonly waitingRoom: WaitingRoom;
+  readonly clock: Clock;
   readonly metrics: Registry;
 }
 
-export function createAdminApp({ proxyId, table, follower, server, metrics }: AdminSources): Hono {
+export function createAdminApp(sources: AdminSources): Hono {
+  const { proxyId, table, follower, server, waitingRoom, clock, metrics } = sources;
   const app = new Hono();
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
@@ -39,7 +44,9 @@ export function createAdminApp({ proxyId, table, follower, server, metrics }: Ad
       epoch: table.epoch,
       revision: table.revision,
       last_sync: follower.lastSyncAt === undefined ? null : new Date(follower.lastSyncAt).toISOString(),
+      connections: server.connections,
       in_flight: server.inFlight,
+      waiting: waitingRoom.size,
       queues: byName([...table.queues], ([queue]) => queue).flatMap(([queue, compiled]) =>
         [compiled.route, ...compiled.tenants.values()].map((route) => describeRoute(queue, route)),
       ),
@@ -54,7 +61,10 @@ export function createAdminApp({ proxyId, table, follower, server, metrics }: Ad
           status: worker.status,
           weight: worker.weight,
           usable: endpoint.usable,
+          ...describeHealth(endpoint, clock),
           in_flight: endpoint.inFlight,
+          max_concurrency: worker.maxConcurrency ?? null,
+          waiting: waitingRoom.waitingFor(endpoint),
         };
       }),
     }),
@@ -64,6 +74,19 @@ export function createAdminApp({ proxyId, table, follower, server, metrics }: Ad
     c.json({ error: `There is no ${c.req.path} here`, code: 'NOT_FOUND', details: {} }, 404),
   );
   return app;
+}
+
+/** `health` is what this proxy has seen; `status` above is what the registry says. */
+function describeHealth({ health, ejections }: WorkerEndpoint, clock: Clock) {
+  return {
+    health: health.kind,
+    failures: health.kind === 'healthy' ? health.failures : 0,
+    ejections,
+    ejected_until:
+      health.kind === 'ejected'
+        ? new Date(clock.now() + health.until - clock.monotonic()).toISOString()
+        : null,
+  };
 }
 
 /** The same order whatever came first, so that two proxies can be compared. */

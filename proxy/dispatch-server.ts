@@ -1,16 +1,41 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { listen } from '../src/runtime/listen.ts';
-import { overloaded } from './dispatch-errors.ts';
+import type { Duplex } from 'node:stream';
+import { listen, stopListening, type ListenAddress } from '../src/runtime/listen.ts';
+import { LanewiseError } from '../src/core/errors.ts';
+import { batchForm, checkBatchHead } from './enqueue-batch.ts';
+import { EnqueueRequest, type EnqueueContext } from './enqueue-request.ts';
+import { singleForm } from './enqueue-single.ts';
+import type { Enqueuer } from './enqueuer.ts';
+import {
+  loopDetected,
+  notHttp,
+  noUpgrade,
+  overloaded,
+  proxyFailed,
+  tooManyConnections,
+} from './dispatch-errors.ts';
 import { Dispatch, type DispatchContext } from './dispatch.ts';
+import { DISPATCH_PREFIX, parseTarget, readJobHeaders } from './job.ts';
 import { replyLocally } from './local-reply.ts';
+import { checkFraming, checkVersion, pathOf } from './request-form.ts';
+import type { Running } from './running.ts';
 import { countError, UNKNOWN_QUEUE } from './telemetry.ts';
+import { isUpgrade as wantsUpgrade, responseOn } from './upgrade.ts';
+import { hopOf } from './worker-headers.ts';
 
-/** The dispatch listener: connections, the limit on what is under way, and the drain. */
+/**
+ * The dispatch listener: connections, the limit on what is under way, and the drain. By the strategy of its queue a
+ * request becomes a dispatch to a worker, or puts its jobs into lanes.
+ */
 
 export interface DispatchServerOptions {
   readonly context: Omit<DispatchContext, 'onEnded'>;
+  readonly enqueuer: Enqueuer;
+  /** Of a job that is put into a lane. */
+  readonly laneBodyBytesMax: number;
   readonly maxInFlight: number;
+  readonly maxConnections: number;
 }
 
 /** Longer than the idle time of usual clients and balancers (60 s), so that it is they who close. */
@@ -21,25 +46,45 @@ const HEAD_TIMEOUT_MS = 30_000;
 export class DispatchServer {
   readonly #options: DispatchServerOptions;
   readonly #context: DispatchContext;
+  readonly #enqueueContext: EnqueueContext;
   readonly #server: Server;
-  readonly #running = new Set<Dispatch>();
+  readonly #running = new Map<Running, ServerResponse>();
+  /** Connections that end with what is answered already. */
+  readonly #closing = new WeakSet<Socket>();
+  /** Connections over the limit: each gets one answer. */
+  readonly #surplus = new WeakSet<Socket>();
+  #surplusCount = 0;
+  #connections = 0;
   #draining = false;
   #onIdle: (() => void) | undefined;
 
   constructor(options: DispatchServerOptions) {
     this.#options = options;
-    this.#context = { ...options.context, onEnded: (dispatch) => this.#onEnded(dispatch) };
+    this.#context = { ...options.context, onEnded: (running) => this.#onEnded(running) };
+    this.#enqueueContext = { ...this.#context, enqueuer: options.enqueuer };
     this.#server = createServer(
       {
         keepAliveTimeout: KEEP_ALIVE_MS,
         headersTimeout: HEAD_TIMEOUT_MS,
         // A job's body may take as long as it likes; the dispatch timeout bounds the whole.
         requestTimeout: 0,
+        // Node's own answer to that lacks our headers.
+        requireHostHeader: false,
+        shouldUpgradeCallback: wantsUpgrade,
         noDelay: true,
       },
       (request, response) => this.#onRequest(request, response),
     );
-    this.#server.on('clientError', onClientError);
+    // Whoever waits for 100 gets it when a worker wants the body; other expectations are ignored.
+    for (const event of ['checkContinue', 'checkExpectation'] as const)
+      this.#server.on(event, (request, response) => this.#onRequest(request, response));
+    this.#server.on('upgrade', (request, socket, head) => {
+      if (head.length > 0) socket.unshift(head);
+      this.#onRequest(request, responseOn(socket as Socket, request), true);
+    });
+    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    this.#server.on('connect', onConnect);
+    this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket));
   }
 
   get inFlight(): number {
@@ -50,60 +95,164 @@ export class DispatchServer {
     return this.#draining;
   }
 
-  async listen(host: string, port: number): Promise<AddressInfo> {
-    return listen(this.#server, { host, port, variables: 'LANEWISE_PROXY_HOST and LANEWISE_PROXY_PORT' });
+  /** Of producers, within the limit. */
+  get connections(): number {
+    return this.#connections;
   }
 
-  /** Takes no new connections, lets running dispatches finish until the deadline, ends the rest. */
-  async drain(timeoutMs: number): Promise<void> {
+  async listen(address: Omit<ListenAddress, 'variables'>): Promise<AddressInfo> {
+    return listen(this.#server, {
+      ...address,
+      variables: 'LANEWISE_PROXY_HOST and LANEWISE_PROXY_PORT',
+    });
+  }
+
+  /**
+   * Takes no new connections, lets running dispatches finish until the deadline, ends the rest. What comes on a
+   * connection that is open already is still served, and its producer told to close it. Idle ones are closed only after
+   * `idleGraceMs`: sooner, they would be closed on whoever is just sending.
+   */
+  async drain(timeoutMs: number, idleGraceMs: number): Promise<void> {
     this.#draining = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Of those that have no head yet.
+    for (const response of this.#running.values()) response.shouldKeepAlive = false;
+    const { monotonic } = this.#context;
+    const began = monotonic();
+    const { closed } = await stopListening(this.#server, monotonic);
+    await settledWithin(closed, Math.min(idleGraceMs, timeoutMs));
     this.#server.closeIdleConnections();
     if (this.#running.size > 0) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-        timer = setTimeout(resolve, timeoutMs);
-      });
-      clearTimeout(timer);
+      const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+      await settledWithin(idle, Math.max(0, timeoutMs - (monotonic() - began)));
     }
-    for (const dispatch of this.#running) dispatch.shutDown();
-    this.#server.closeIdleConnections();
+    // The last first: they may wait for the places of those before them, and no job should begin now.
+    for (const running of [...this.#running.keys()].toReversed()) running.shutDown();
+    // And the checks for slow ones, which keep the server otherwise.
+    this.#server.close();
     // Connections of which the answer is out but not yet flushed get the same tick as everybody else.
     setImmediate(() => this.#server.closeAllConnections());
     await closed;
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#draining) response.shouldKeepAlive = false;
-    if (this.#running.size >= this.#options.maxInFlight) {
-      countError(this.#context.telemetry.countsOf(UNKNOWN_QUEUE), 'PROXY_OVERLOADED');
-      replyLocally(response, overloaded(this.#options.maxInFlight), undefined, !request.complete);
+  #onConnection(socket: Socket): void {
+    if (this.#connections >= this.#options.maxConnections) {
+      this.#surplus.add(socket);
+      this.#surplusCount++;
+      socket.once('close', () => this.#surplusCount--);
       return;
     }
-    const dispatch = new Dispatch(this.#context, request, response);
-    this.#running.add(dispatch);
-    dispatch.start();
+    this.#connections++;
+    socket.once('close', () => this.#connections--);
   }
 
-  #onEnded(dispatch: Dispatch): void {
-    this.#running.delete(dispatch);
+  #onRequest(request: IncomingMessage, response: ServerResponse, isUpgrade = false): void {
+    if (this.#draining) response.shouldKeepAlive = false;
+    if (this.#surplusCount > 0 && this.#surplus.has(request.socket)) {
+      response.shouldKeepAlive = false;
+      this.#refuse(request, response, tooManyConnections(this.#options.maxConnections));
+      return;
+    }
+    if (this.#running.size >= this.#options.maxInFlight) {
+      this.#refuse(request, response, overloaded(this.#options.maxInFlight));
+      return;
+    }
+    try {
+      const running = this.#open(request, response, isUpgrade);
+      this.#running.set(running, response);
+      running.start();
+    } catch (error) {
+      if (!(error instanceof LanewiseError)) this.#context.onBug(error);
+      this.#refuse(request, response, error instanceof LanewiseError ? error : proxyFailed(error));
+    }
+  }
+
+  /** @throws LanewiseError INVALID_DISPATCH */
+  #open(request: IncomingMessage, response: ServerResponse, isUpgrade: boolean): Running {
+    checkVersion(request);
+    const job = readJobHeaders(request.rawHeaders);
+    checkFraming(request, job);
+    const target = parseTarget(pathOf(request.url!, job.host));
+    const { queue, isBatch } = target;
+    const { enqueuer, laneBodyBytesMax: bodyBytesMax } = this.#options;
+    const { newJobId, via } = this.#context;
+    if (job.via?.includes(via) === true) throw loopDetected(job.via);
+    const hop = hopOf(request, via);
+    const context = this.#enqueueContext;
+    if (isBatch) {
+      checkBatchHead(target, request.method);
+      const source = { queue, head: job, hop, bodyBytesMax, newJobId };
+      return new EnqueueRequest(context, batchForm(source), request, response);
+    }
+    const arrival = { target, job, jobId: job.jobId ?? newJobId(), isUpgrade };
+    const strategy = enqueuer.strategyFor(queue, job.tenant);
+    // Nobody knows the queue, or a worker is to have the job at once.
+    if (strategy === undefined || strategy === 'hash_ring')
+      return new Dispatch(this.#context, arrival, request, response);
+    if (isUpgrade) throw noUpgrade(queue, strategy);
+    const form = singleForm(arrival, request.method!, hop, bodyBytesMax);
+    return new EnqueueRequest(context, form, request, response);
+  }
+
+  /** What Node's parser refuses is answered, and the connection closed: nobody knows where the next request begins. */
+  #onClientError(error: Error & { code?: string }, socket: Socket): void {
+    if (this.#closing.has(socket)) return;
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    this.#closing.add(socket);
+    const [status, reason] = problemOf(error);
+    const begun = [...this.#running.keys()].filter(({ request }) => request.socket === socket);
+    if (begun.length === 0) refuseBytes(socket, status, reason);
+    else if (begun.length === 1 && !begun[0]!.request.complete) begun[0]!.refuse(notHttp(reason));
+    // There are answers to come to requests before this one, and this one's would be taken for one of those.
+    else socket.destroy();
+  }
+
+  /** Of no queue yet, as its name may be anything. */
+  #refuse(request: IncomingMessage, response: ServerResponse, error: LanewiseError): void {
+    if (error.code === 'INVALID_DISPATCH') {
+      // Where one thing is wrong with a head, what follows may not be what it seems.
+      response.shouldKeepAlive = false;
+      this.#closing.add(request.socket);
+    }
+    countError(this.#context.telemetry.countsOf(UNKNOWN_QUEUE), error.code);
+    replyLocally(request, response, error, undefined);
+  }
+
+  #onEnded(running: Running): void {
+    this.#running.delete(running);
     if (this.#running.size === 0) this.#onIdle?.();
   }
 }
 
-/** What Node's parser refuses never becomes a request; it is answered here, and the connection closed. */
-function onClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
+async function settledWithin(done: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([done, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
+}
+
+function problemOf({ code }: { readonly code?: string }): readonly [status: string, reason: string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return ['431 Request Header Fields Too Large', 'The header is too large'];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['408 Request Timeout', 'The request did not arrive in time'];
+    default:
+      return ['400 Bad Request', 'The request is not well-formed HTTP/1.1'];
   }
-  const [status, reason] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'The header is too large']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'The request did not arrive in time']
-        : ['400 Bad Request', 'The request is not well-formed HTTP/1.1'];
+}
+
+/** Tunnels to anywhere are not what this is for. */
+function onConnect(_request: IncomingMessage, socket: Duplex): void {
+  refuseBytes(
+    socket,
+    '400 Bad Request',
+    `Dispatches go to ${DISPATCH_PREFIX}{queue}, by other methods than CONNECT`,
+  );
+}
+
+function refuseBytes(socket: Duplex, status: string, reason: string): void {
   const body = JSON.stringify({ error: reason, code: 'INVALID_DISPATCH', details: {} });
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +

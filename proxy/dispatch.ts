@@ -1,39 +1,68 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decide, type CompiledRoute, type Placement } from '../src/core/decide.ts';
+import type { Duplex } from 'node:stream';
+import {
+  awaitedPool,
+  chooseLane,
+  placeInLane,
+  type CompiledRoute,
+  type Placement,
+} from '../src/core/decide.ts';
 import { LanewiseError } from '../src/core/errors.ts';
-import type { LaneTotals } from '../src/core/lane-totals.ts';
 import type { Lane } from '../src/core/lane.ts';
 import { outcomeOfAnswer, type Outcome } from '../src/core/outcome.ts';
 import { occupy, vacate } from '../src/core/pool.ts';
 import type { RoutingTable } from '../src/core/routing-table.ts';
+import { errorTypeOf, type JobSpan, type JobTracer, type SpanFacts } from '../src/runtime/tracing.ts';
 import {
   allUnreachable,
   bodyTooLarge,
   dispatchTimedOut,
   nobodyHome,
   nobodyServes,
+  noPlace,
+  noPlaceInTime,
   notForwardable,
+  producerStalled,
   overrideNotAllowed,
   proxyFailed,
   requestTooSlow,
   shuttingDown,
-  strategyUnavailable,
+  strategyChanged,
   workerBroken,
   workerSilent,
 } from './dispatch-errors.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
 import type { Exchange, ForwardFailure, ForwardHandler } from './forwarder.ts';
-import { readJobHeaders, parseTarget, type JobHeaders, type Target } from './job.ts';
+import { judgeEnded, judgeRouted } from './judged-jobs.ts';
+import { pairs, passedThrough } from './header-names.ts';
+import { writeInformation } from './information.ts';
+import { linger } from './linger.ts';
 import { replyLocally } from './local-reply.ts';
-import { BodyTooLarge, readSmallBody, SMALL_BODY_BYTES_MAX, StreamedBody } from './request-body.ts';
+import { isRetried, placeRetry, settle, type FailedAttempt } from './retry-on-stable.ts';
+import type { Arrival, Running } from './running.ts';
+import { BodyTooLarge, readBody, type RequestBody } from './request-body.ts';
 import { countError, countOutcome, UNKNOWN_QUEUE, type DispatchTelemetry, type Series } from './telemetry.ts';
-import { answerFromWorker, attemptHeaders, jobToWorker } from './worker-headers.ts';
+import { traceContextOf, withTrace } from './trace-headers.ts';
+import { Tunnel } from './tunnel.ts';
+import { switchProtocols, UPGRADE } from './upgrade.ts';
+import type { Waiter, WaitingRoom } from './waiting-room.ts';
+import {
+  addOrigin,
+  answerFromWorker,
+  attemptHeaders,
+  hopOf,
+  jobToWorker,
+  reasonFromWorker,
+} from './worker-headers.ts';
 
 /**
  * The life of one dispatch, from its head to its last byte:
  *
  *     reading → placing → forwarding → answering → ended
- *                  ↑___________|  (nothing was sent: another candidate, or the route has changed)
+ *                  ↑___________|  (nothing was sent: another candidate, or the route has changed;
+ *                                  failed on the canary: stable, see `retry-on-stable.ts`)
+ *
+ * Where all workers of its lane are full, it waits for a place before it is forwarded; see `waiting-room.ts`.
  *
  * One object, no promises. Whatever happens, it ends once, lets go of what it holds, and is counted once.
  */
@@ -41,117 +70,185 @@ import { answerFromWorker, attemptHeaders, jobToWorker } from './worker-headers.
 export interface DispatchContext {
   readonly table: RoutingTable<WorkerEndpoint>;
   readonly telemetry: DispatchTelemetry;
+  readonly tracer: JobTracer | undefined;
+  readonly waitingRoom: WaitingRoom;
   readonly monotonic: () => number;
   readonly random: () => number;
   readonly newJobId: () => string;
   readonly timeoutMs: number;
+  /** Between two pieces of a body, either way; 0: none. */
+  readonly idleBodyMs: number;
   readonly bodyBytesMax: number;
+  /** How this proxy names itself. */
+  readonly via: string;
   /** Told of what should not have happened. */
   readonly onBug: (error: unknown) => void;
   /** Called once when the dispatch has ended. */
-  readonly onEnded: (dispatch: Dispatch) => void;
+  readonly onEnded: (dispatch: Running) => void;
 }
 
-type Phase = 'reading' | 'forwarding' | 'answering' | 'ended';
+type Phase = 'reading' | 'forwarding' | 'answering' | 'tunnel' | 'ended';
 
-export class Dispatch implements ForwardHandler {
+export class Dispatch implements ForwardHandler, Running, Waiter {
   readonly #context: DispatchContext;
-  readonly #request: IncomingMessage;
+  readonly #arrival: Arrival;
+  readonly request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #arrived: number;
-  readonly #timer: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
   #phase: Phase = 'reading';
-  #target: Target | undefined;
-  #job: JobHeaders | undefined;
-  #jobId: string | undefined;
   /** To any worker; see `jobToWorker`. */
   #headers: string[] = [];
-  #body: Buffer | StreamedBody | null = null;
+  #body: RequestBody = null;
   #route: CompiledRoute<WorkerEndpoint> | undefined;
+  #lane: Lane = 'stable';
   #placement: Placement<WorkerEndpoint> | undefined;
   #tried: WorkerEndpoint[] = [];
   #series: Series | undefined;
+  /** On the canary; what is under way since then is its retry. */
+  #failed: FailedAttempt | undefined;
+  /** When the dispatch arrived, or its retry began. */
+  #began: number;
+  #outOfTime = false;
+  /** The timer is for a body that is read first, and only then for the rest of the dispatch: one timer mostly does. */
+  #isReadTimer: boolean;
   #exchange: Exchange | undefined;
+  #tunnel: Tunnel | undefined;
   #isRouted = false;
+  /** The answer's body. */
+  #hasBegun = false;
+  /** Of the worker's answer; 0: none yet. */
+  #status = 0;
   #outcome: Outcome = 'success';
+  #span: JobSpan | undefined;
 
-  constructor(context: DispatchContext, request: IncomingMessage, response: ServerResponse) {
+  constructor(
+    context: DispatchContext,
+    arrival: Arrival,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) {
     this.#context = context;
-    this.#request = request;
+    this.#arrival = arrival;
+    this.request = request;
     this.#response = response;
-    this.#arrived = context.monotonic();
+    this.#began = context.monotonic();
     response.on('close', () => this.#onClosed());
-    response.on('drain', () => this.#exchange?.resume());
-    this.#timer = context.timeoutMs > 0 ? setTimeout(onTimeout, context.timeoutMs, this) : undefined;
+    response.on('drain', () => this.#onDrain());
+    const { timeoutMs, idleBodyMs } = context;
+    this.#isReadTimer = idleBodyMs > 0 && (timeoutMs === 0 || idleBodyMs < timeoutMs);
+    this.#setTimer(this.#isReadTimer ? idleBodyMs : timeoutMs);
+  }
+
+  #setTimer(ms: number): void {
+    this.#timer = ms > 0 ? setTimeout(onTimeout, ms, this) : undefined;
   }
 
   start(): void {
     try {
-      this.#target = parseTarget(this.#request.url ?? '');
-      this.#job = readJobHeaders(this.#request.rawHeaders);
-      this.#jobId = this.#job.jobId ?? this.#context.newJobId();
-      this.#readBody(this.#job);
+      const { job } = this.#arrival;
+      const isAwaited = job.awaitsContinue && this.request.httpVersionMinor === 1;
+      const onWanted = isAwaited ? () => this.#response.writeContinue() : undefined;
+      readBody(this.request, job, this.#context.bodyBytesMax, onWanted, (body) => {
+        this.#body = body;
+        this.#begin();
+      });
     } catch (error) {
       if (!(error instanceof LanewiseError)) this.#context.onBug(error);
       this.#fail(error instanceof LanewiseError ? error : proxyFailed(error), 'aborted');
     }
   }
 
+  refuse(error: LanewiseError): void {
+    this.#fail(error, 'aborted');
+  }
+
   /** Ends what is left when the proxy must go. */
   shutDown(): void {
+    if (this.#phase === 'tunnel') {
+      this.#tunnel!.close();
+      return;
+    }
     // Not the worker's doing, so the judge must not count it.
     this.#fail(shuttingDown(), 'aborted');
   }
 
-  #readBody(job: JobHeaders): void {
-    const bytesMax = this.#context.bodyBytesMax;
-    const length = job.contentLength ?? 0;
-    if (bytesMax > 0 && length > bytesMax) throw bodyTooLarge(bytesMax, length);
-    if (job.chunked || length > SMALL_BODY_BYTES_MAX) {
-      this.#body = new StreamedBody(this.#request, bytesMax);
-      this.#begin();
-    } else if (length > 0) {
-      readSmallBody(this.#request, (body) => {
-        this.#body = body;
-        this.#begin();
-      });
-    } else {
-      this.#begin();
-    }
-  }
-
   #begin(): void {
     if (this.#phase !== 'reading') return;
-    const { socket } = this.#request;
-    this.#headers = jobToWorker(this.#job!, this.#jobId!, this.#target!.queue, {
-      remoteAddress: socket.remoteAddress,
-      encrypted: 'encrypted' in socket,
-    });
+    const { job, jobId, target } = this.#arrival;
+    this.#headers = jobToWorker(job, jobId, target.queue, hopOf(this.request, this.#context.via));
     this.#phase = 'forwarding';
+    if (this.#context.tracer !== undefined) this.#trace(this.#context.tracer);
     this.#decide();
+  }
+
+  #trace(tracer: JobTracer): void {
+    const { jobId, job, target } = this.#arrival;
+    // Names that only a producer knows must not become those of spans.
+    if (!this.#context.table.queues.has(target.queue)) return;
+    const trace = traceContextOf(job.passed);
+    this.#span = tracer.process({ queue: target.queue, jobId, trace, isQueued: false });
+    if (this.#span !== undefined) this.#headers = withTrace(this.#headers, this.#span.trace);
+  }
+
+  /** How it went so far, with the worker that was chosen last. */
+  #facts(outcome: Outcome, error: LanewiseError | undefined): SpanFacts {
+    return {
+      lane: this.#series?.lane,
+      version: this.#series?.version,
+      worker: this.#placement?.endpoint.worker.id,
+      fallback: this.#placement?.fallback,
+      attempt: this.#failed === undefined ? 1 : 2,
+      deploymentId: this.#route?.deploymentId,
+      status: this.#status,
+      errorType: errorTypeOf(outcome, this.#status),
+      errorCode: error?.code,
+      message: error?.message,
+    };
   }
 
   /** Takes the queue's route as it is now, and a lane and a worker by it. */
   #decide(): void {
-    const { queue } = this.#target!;
-    const { tenant, stickyKey, lane: override } = this.#job!;
+    const { queue } = this.#arrival.target;
+    const { tenant, lane: override } = this.#arrival.job;
     const route = this.#context.table.routeFor(queue, tenant);
     this.#route = route;
     if (route === undefined) {
       this.#fail(nobodyServes(queue), 'unreachable');
     } else if (route.strategy !== 'hash_ring') {
-      this.#fail(strategyUnavailable(route), 'unreachable');
+      this.#fail(strategyChanged(queue), 'aborted');
     } else if (override !== undefined && !this.#context.table.queues.get(queue)!.policy.laneOverride) {
       this.#fail(overrideNotAllowed(queue), 'aborted');
     } else {
-      this.#place(route, stickyKey ?? this.#jobId!, override);
+      this.#place(route, this.#failed === undefined ? override : 'stable');
     }
   }
 
-  #place(route: CompiledRoute<WorkerEndpoint>, key: string, override: Lane | undefined): void {
-    const placement = decide(route, key, override, this.#context.random, this.#tried);
-    if (placement !== undefined) this.#forward(route, placement);
-    else this.#fail(this.#tried.length > 0 ? allUnreachable(this.#tried) : nobodyHome(route), 'unreachable');
+  get #key(): string {
+    return this.#arrival.job.stickyKey ?? this.#arrival.jobId;
+  }
+
+  #place(route: CompiledRoute<WorkerEndpoint>, lane: Lane | undefined): void {
+    const { random, waitingRoom } = this.#context;
+    this.#lane = lane ?? chooseLane(route, this.#key, random);
+    const placement = placeInLane(route, this.#lane, this.#key, random, this.#tried);
+    if (placement !== undefined) {
+      this.#forward(route, placement);
+      return;
+    }
+    const pool = awaitedPool(route, this.#lane, this.#tried);
+    if (pool !== undefined) {
+      if (!waitingRoom.enter(this, pool.endpoints))
+        this.#fail(noPlace(route.queue, waitingRoom.max), 'aborted');
+    } else {
+      this.#fail(this.#tried.length > 0 ? allUnreachable(this.#tried) : nobodyHome(route), 'unreachable');
+    }
+  }
+
+  /** From the waiting room. The lane stands as long as the route does; drawn anew, a full one would lose its jobs. */
+  wake(): void {
+    if (this.#routeStands()) this.#place(this.#route!, this.#lane);
+    else this.#decide();
   }
 
   #forward(route: CompiledRoute<WorkerEndpoint>, placement: Placement<WorkerEndpoint>): void {
@@ -161,15 +258,31 @@ export class Dispatch implements ForwardHandler {
     this.#series = this.#context.telemetry.seriesOf(route.queue, route.tenant, lane, version);
     this.#series.inFlight++;
     occupy(placement);
+    endpoint.noteBegun();
+    this.#status = 0;
     this.#exchange = endpoint.forwarder!.forward(
       {
-        method: this.#request.method!,
-        path: this.#target!.rest,
-        headers: [...this.#headers, ...attemptHeaders(lane, version, 1)],
+        method: this.request.method!,
+        path: this.#arrival.target.rest,
+        headers: [...this.#headers, ...attemptHeaders(lane, version, this.#failed === undefined ? 1 : 2)],
         body: this.#body,
+        upgrade: this.#arrival.isUpgrade ? UPGRADE : undefined,
       },
       this,
     );
+  }
+
+  #latencyMs(): number {
+    return this.#context.monotonic() - this.#began;
+  }
+
+  /** An attempt is over. */
+  #noteAttempt(outcome: Outcome, latencyMs: number): void {
+    const placement = this.#placement;
+    placement?.endpoint.noteEnded(outcome, this.#status, latencyMs);
+    const counts = this.#context.telemetry.countsOf(this.#series!.queue);
+    if (placement?.fallback === true) counts.fallbacks++;
+    if (placement?.spilled === true) counts.spills++;
   }
 
   /** Gives back the place on the worker. */
@@ -179,11 +292,12 @@ export class Dispatch implements ForwardHandler {
     this.#placement = undefined;
     vacate(placement);
     this.#series!.inFlight--;
+    placement.endpoint.noteVacated();
   }
 
   onSending(): boolean {
     if (!this.#routeStands()) return false;
-    this.#countRouted();
+    if (this.#failed === undefined) this.#countRouted();
     return true;
   }
 
@@ -192,52 +306,84 @@ export class Dispatch implements ForwardHandler {
    * more job is written to the canary.
    */
   #routeStands(): boolean {
-    return this.#context.table.routeFor(this.#target!.queue, this.#job!.tenant) === this.#route;
-  }
-
-  /** What the judge hears of this job; undefined where no deployment is open. */
-  #recent(): LaneTotals | undefined {
-    const deploymentId = this.#route?.deploymentId;
-    if (deploymentId === undefined || this.#series === undefined) return undefined;
-    return this.#context.telemetry.recentOf(deploymentId)[this.#series.lane];
+    return this.#context.table.routeFor(this.#arrival.target.queue, this.#arrival.job.tenant) === this.#route;
   }
 
   #countRouted(): void {
-    const recent = this.#recent();
-    if (recent !== undefined) recent.routed++;
+    judgeRouted(this.#context.telemetry, this.#route, this.#series!.lane, this.#key);
     this.#isRouted = true;
   }
 
+  onInformation(status: number, raw: readonly string[]): void {
+    // Nor for an answer of a worker whose job may go to another one: its hints would be another one's.
+    if (this.#phase === 'forwarding' && this.request.httpVersionMinor === 1)
+      writeInformation(this.#response, status, raw);
+  }
+
   onHead(status: number, reason: string, raw: readonly string[]): void {
-    const placement = this.#placement!;
-    const { headers, hasRetryAfter } = answerFromWorker(raw);
-    const { worker } = placement.endpoint;
-    headers.push(
-      'X-Job-Id',
-      this.#jobId!,
-      'X-Canary-Lane',
-      placement.lane,
-      'X-Canary-Version',
-      worker.version,
-      'X-Canary-Worker',
-      worker.id,
-    );
+    const { headers, hasRetryAfter, hasLength } = answerFromWorker(raw, this.#context.via, status !== 204);
+    const outcome = outcomeOfAnswer(status, hasRetryAfter);
+    this.#status = status;
+    if (outcome === 'failure' && this.#retry(outcome)) return;
     const { deploymentId } = this.#route!;
-    if (deploymentId !== undefined) headers.push('X-Canary-Deployment', deploymentId);
-    if (placement.fallback) headers.push('X-Canary-Fallback', 'true');
-    this.#outcome = outcomeOfAnswer(status, hasRetryAfter);
+    addOrigin(headers, this.#arrival.jobId, this.#placement!, deploymentId, this.#failed !== undefined);
+    this.#outcome = outcome;
     this.#phase = 'answering';
-    this.#response.writeHead(status, reason, headers);
+    this.#response.writeHead(status, reasonFromWorker(status, reason), headers);
+    // A stream may begin with silence; of other answers the body comes along.
+    if (!hasLength) setImmediate(flushHead, this);
+  }
+
+  flushHead(): void {
+    if (this.#phase === 'answering' && !this.#hasBegun) this.#response.flushHeaders();
   }
 
   onBody(chunk: Buffer): boolean {
-    return this.#response.write(chunk);
+    this.#hasBegun = true;
+    if (this.#response.write(chunk)) return true;
+    // Only one who takes the answer is waited for.
+    const { idleBodyMs } = this.#context;
+    if (idleBodyMs > 0) this.#stallTimer ??= setTimeout(onStalled, idleBodyMs, this);
+    return false;
+  }
+
+  #onDrain(): void {
+    clearTimeout(this.#stallTimer);
+    this.#stallTimer = undefined;
+    this.#exchange?.resume();
+  }
+
+  onStalled(): void {
+    this.#fail(producerStalled(this.#context.idleBodyMs), 'aborted');
   }
 
   onComplete(trailers: readonly string[]): void {
-    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    if (trailers.length > 0) this.#response.addTrailers(pairs(passedThrough(trailers)));
     this.#response.end();
+    linger(this.request);
     this.#end(this.#outcome);
+  }
+
+  /** The job is what goes to and fro now; it has begun well, and how long it lasts says nothing about the worker. */
+  onTunnel(raw: readonly string[], worker: Duplex): void {
+    const { headers } = answerFromWorker(raw, this.#context.via, false);
+    const { deploymentId } = this.#route!;
+    addOrigin(headers, this.#arrival.jobId, this.#placement!, deploymentId, this.#failed !== undefined);
+    const client = switchProtocols(this.#response, headers);
+    if (client === undefined) {
+      worker.destroy();
+      this.#onClosed();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#phase = 'tunnel';
+    this.#count('success');
+    this.#span?.end(this.#facts('success', undefined));
+    this.#tunnel = new Tunnel(client, worker, this.#context.idleBodyMs, () => {
+      this.#phase = 'ended';
+      this.#release();
+      this.#context.onEnded(this);
+    });
   }
 
   onFailure(failure: ForwardFailure, cause: Error): void {
@@ -247,27 +393,73 @@ export class Dispatch implements ForwardHandler {
       case 'unsent':
         this.#release();
         // Either the connection failed, or the route changed meanwhile; only the first is the worker's doing.
-        if (this.#routeStands()) this.#tried.push(endpoint);
+        if (this.#routeStands()) {
+          this.#tried.push(endpoint);
+          endpoint.noteUnreachable();
+        }
         this.#decide();
         break;
       case 'timeout':
-        this.#fail(workerSilent(endpoint.worker.id), 'timeout');
+        if (!this.#retry('timeout')) this.#fail(workerSilent(endpoint.worker.id), 'timeout');
+        break;
+      case 'stalled':
+        this.#fail(producerStalled(this.#context.idleBodyMs), 'aborted');
         break;
       case 'invalid':
         this.#fail(notForwardable(cause), 'aborted');
         break;
+      case 'body':
+        this.#fail(
+          cause instanceof BodyTooLarge ? bodyTooLarge(this.#context.bodyBytesMax) : proxyFailed(cause),
+          'aborted',
+        );
+        break;
       case 'broken':
-        if (cause instanceof BodyTooLarge) this.#fail(bodyTooLarge(this.#context.bodyBytesMax), 'aborted');
-        else this.#fail(workerBroken(endpoint.worker.id, cause), 'failure');
+        if (!this.#retry('failure')) this.#fail(workerBroken(endpoint.worker.id, cause), 'failure');
         break;
       default:
         failure satisfies never;
     }
   }
 
+  /**
+   * Hands a job that has failed on the canary to stable.
+   * @returns false if the failure stands
+   */
+  #retry(outcome: Outcome): boolean {
+    const route = this.#route!;
+    const placement = this.#placement!;
+    // What has begun to go out can't be taken back.
+    if (this.#phase !== 'forwarding' || !isRetried(route, placement, this.#arrival.job, this.#body))
+      return false;
+    const now = this.#context.table.routeFor(this.#arrival.target.queue, this.#arrival.job.tenant);
+    const retry = placeRetry(now, placement.endpoint.worker.version, this.#key, this.#context.random);
+    if (retry === undefined) return false;
+    const latencyMs = this.#latencyMs();
+    this.#noteAttempt(outcome, latencyMs);
+    this.#span?.noteAttempt(this.#facts(outcome, undefined));
+    this.#release();
+    const exchange = this.#exchange!;
+    exchange.discard();
+    this.#failed = { route, series: this.#series!, outcome, latencyMs, exchange };
+    this.#began += latencyMs;
+    this.#tried = [];
+    this.#route = now;
+    this.#forward(now!, retry);
+    return true;
+  }
+
   onTimeout(): void {
-    const { timeoutMs } = this.#context;
+    const { timeoutMs, idleBodyMs } = this.#context;
+    if (this.#isReadTimer) {
+      this.#isReadTimer = false;
+      if (this.#phase === 'reading') this.#fail(producerStalled(idleBodyMs), 'aborted');
+      else if (timeoutMs > 0) this.#setTimer(timeoutMs - idleBodyMs);
+      return;
+    }
+    this.#outOfTime = true;
     if (this.#phase === 'reading') this.#fail(requestTooSlow(timeoutMs), 'aborted');
+    else if (this.#context.waitingRoom.has(this)) this.#fail(noPlaceInTime(timeoutMs), 'timeout');
     else this.#fail(dispatchTimedOut(timeoutMs), 'timeout');
   }
 
@@ -288,38 +480,46 @@ export class Dispatch implements ForwardHandler {
       // The answer can't be taken back; breaking off is the only way left to say that it is not whole.
       this.#response.destroy();
     } else {
-      replyLocally(this.#response, error, this.#jobId, !this.#request.complete);
+      replyLocally(this.request, this.#response, error, this.#arrival.jobId);
     }
-    this.#end(outcome);
+    this.#end(outcome, error);
   }
 
-  #end(outcome: Outcome): void {
+  #end(outcome: Outcome, error?: LanewiseError): void {
     this.#phase = 'ended';
     clearTimeout(this.#timer);
-    const placement = this.#placement;
-    // The last worker that was chosen stands for the dispatch, also if it was never reached.
-    if (this.#series !== undefined) {
-      const latencyMs = this.#context.monotonic() - this.#arrived;
-      countOutcome(this.#series, outcome, latencyMs);
-      if (!this.#isRouted) this.#countRouted();
-      const recent = this.#recent();
-      if (recent !== undefined) countOutcome(recent, outcome, latencyMs);
-      if (outcome !== 'aborted') placement?.endpoint.noteJob(outcome === 'success', latencyMs);
-      const counts = this.#context.telemetry.countsOf(this.#series.queue);
-      if (placement?.fallback === true) counts.fallbacks++;
-      if (placement?.spilled === true) counts.spills++;
-    }
+    clearTimeout(this.#stallTimer);
+    this.#context.waitingRoom.leave(this);
+    this.#count(outcome);
+    this.#span?.end(this.#facts(outcome, error));
     this.#release();
     this.#context.onEnded(this);
   }
+
+  /** How it went; once. The last worker that was chosen stands for the dispatch, also if it was never reached. */
+  #count(outcome: Outcome): void {
+    if (this.#series === undefined) return;
+    const latencyMs = this.#latencyMs();
+    countOutcome(this.#series, outcome, latencyMs);
+    this.#noteAttempt(outcome, latencyMs);
+    if (this.#failed === undefined) {
+      if (!this.#isRouted) this.#countRouted();
+      judgeEnded(this.#context.telemetry, this.#route, this.#series.lane, outcome, latencyMs);
+    } else {
+      settle(this.#context.telemetry, this.#failed, this.#series, outcome, this.#outOfTime);
+    }
+  }
+}
+
+/** Node keeps a head until there is a body. */
+function flushHead(dispatch: Dispatch): void {
+  dispatch.flushHead();
+}
+
+function onStalled(dispatch: Dispatch): void {
+  dispatch.onStalled();
 }
 
 function onTimeout(dispatch: Dispatch): void {
   dispatch.onTimeout();
-}
-
-function pairs(flat: readonly string[]): [string, string][] {
-  const result: [string, string][] = [];
-  for (let i = 0; i < flat.length; i += 2) result.push([flat[i]!, flat[i + 1]!]);
-  return result;
 }

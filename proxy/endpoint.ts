@@ -1,3 +1,13 @@
+import {
+  HEALTHY,
+  isDue,
+  isOpenTo,
+  step,
+  verdictOf,
+  type EjectionPolicy,
+  type HealthEvent,
+} from '../src/core/outlier.ts';
+import type { Outcome } from '../src/core/outcome.ts';
 import type { Endpoint } from '../src/core/pool.ts';
 import { takesJobs, type RoutedWorker } from '../src/core/worker.ts';
 import type { Forwarder } from './forwarder.ts';
@@ -9,48 +19,121 @@ interface EndpointActivity {
   readonly totalMs: number;
 }
 
-const NOTHING_DONE: EndpointActivity = { seen: false, processed: 0, succeeded: 0, totalMs: 0 };
+/** What a worker's health depends on beyond the worker. */
+export interface HealthRules {
+  readonly policy: EjectionPolicy;
+  /** Milliseconds on the monotonic clock. */
+  readonly now: () => number;
+  /** All of its lanes can do without it. */
+  canSpare(endpoint: WorkerEndpoint): boolean;
+  /** Is to call `noteTime` then. */
+  onEjected(endpoint: WorkerEndpoint, until: number, last: Outcome): void;
+  /** It is healthy again. */
+  onReturned(endpoint: WorkerEndpoint): void;
+  /** It may take one more job than before. */
+  onOpen(endpoint: WorkerEndpoint): void;
+}
 
-/** A worker as this proxy knows it: the registry's record, the connections, what is under way. */
+/** A worker as this proxy knows it: the registry's record, the connections, what is under way, how it has been. */
 export class WorkerEndpoint implements Endpoint {
   readonly forwarder: Forwarder | undefined;
+  readonly #rules: HealthRules;
   worker: RoutedWorker;
+  takesJobs: boolean;
   usable: boolean;
   inFlight = 0;
-  /** Since it was last taken. */
-  #activity: EndpointActivity = NOTHING_DONE;
+  health = HEALTHY;
+  ejections = 0;
+  /** Since they were last taken. */
+  #seen = false;
+  #processed = 0;
+  #succeeded = 0;
+  #totalMs = 0;
 
-  constructor(worker: RoutedWorker, forwarder: Forwarder | undefined) {
+  constructor(worker: RoutedWorker, forwarder: Forwarder | undefined, rules: HealthRules) {
     this.worker = worker;
-    this.usable = takesJobs(worker);
+    this.takesJobs = takesJobs(worker);
+    this.usable = this.takesJobs;
     this.forwarder = forwarder;
+    this.#rules = rules;
   }
 
-  /** A dispatch has ended here that the worker had a hand in. */
-  noteJob(succeeded: boolean, latencyMs: number): void {
-    const { processed, succeeded: before, totalMs } = this.#activity;
-    this.#activity = {
-      seen: true,
-      processed: processed + 1,
-      succeeded: before + (succeeded ? 1 : 0),
-      totalMs: totalMs + latencyMs,
-    };
+  /** A dispatch goes to it. */
+  noteBegun(): void {
+    if (this.health.kind !== 'healthy') this.#move('begun');
+  }
+
+  /**
+   * A dispatch has ended here that the worker had a hand in.
+   * @param status of its answer; 0 where there was none
+   */
+  noteEnded(outcome: Outcome, status: number, latencyMs: number): void {
+    if (outcome !== 'aborted') {
+      this.#seen = true;
+      this.#processed++;
+      if (outcome === 'success') this.#succeeded++;
+      this.#totalMs += latencyMs;
+    }
+    this.#move(verdictOf(outcome, status), outcome);
+  }
+
+  /** It took no connection. */
+  noteUnreachable(): void {
+    this.#move('bad', 'unreachable');
+  }
+
+  /** A dispatch has left it. */
+  noteVacated(): void {
+    // Whatever it was that ended a trial without saying how it went.
+    if (this.health.kind === 'trial') this.#move('undecided');
+    else this.#rules.onOpen(this);
   }
 
   /** It took a connection, though no job. */
   noteSeen(): void {
-    if (!this.#activity.seen) this.#activity = { ...this.#activity, seen: true };
+    this.#seen = true;
+  }
+
+  /** An ejection may be over. */
+  noteTime(): void {
+    this.#move('time');
   }
 
   takeActivity(): EndpointActivity {
-    const activity = this.#activity;
-    this.#activity = NOTHING_DONE;
+    const activity = {
+      seen: this.#seen,
+      processed: this.#processed,
+      succeeded: this.#succeeded,
+      totalMs: this.#totalMs,
+    };
+    this.#seen = false;
+    this.#processed = this.#succeeded = this.#totalMs = 0;
     return activity;
   }
 
   update(worker: RoutedWorker): void {
     this.worker = worker;
-    this.usable = takesJobs(worker);
+    this.takesJobs = takesJobs(worker);
+    this.usable = this.takesJobs && isOpenTo(this.health);
+  }
+
+  #move(event: HealthEvent, outcome: Outcome = 'aborted'): void {
+    const before = this.health;
+    const { policy, now } = this.#rules;
+    let health = step(before, event, policy, now);
+    if (health === before) return;
+    if (event === 'bad' && isDue(health, policy) && this.#rules.canSpare(this))
+      health = step(health, 'eject', policy, now);
+    this.health = health;
+    const wasUsable = this.usable;
+    this.usable = this.takesJobs && isOpenTo(health);
+    if (health.kind === 'ejected') {
+      this.ejections++;
+      this.#rules.onEjected(this, health.until, outcome);
+    } else {
+      if (before.kind === 'trial' && health.kind === 'healthy') this.#rules.onReturned(this);
+      if (this.usable && !wasUsable) this.#rules.onOpen(this);
+    }
   }
 }
 
@@ -61,10 +144,16 @@ export class WorkerEndpoint implements Endpoint {
 export class Endpoints {
   readonly #byId = new Map<string, WorkerEndpoint>();
   readonly #createForwarder: (url: string) => Forwarder;
+  readonly #rules: HealthRules;
   readonly #onRetireError: (error: unknown) => void;
 
-  constructor(createForwarder: (url: string) => Forwarder, onRetireError: (error: unknown) => void) {
+  constructor(
+    createForwarder: (url: string) => Forwarder,
+    rules: HealthRules,
+    onRetireError: (error: unknown) => void,
+  ) {
     this.#createForwarder = createForwarder;
+    this.#rules = rules;
     this.#onRetireError = onRetireError;
   }
 
@@ -78,7 +167,8 @@ export class Endpoints {
       this.#retire(known);
     }
     const { url } = worker;
-    const endpoint = new WorkerEndpoint(worker, url === undefined ? undefined : this.#createForwarder(url));
+    const forwarder = url === undefined ? undefined : this.#createForwarder(url);
+    const endpoint = new WorkerEndpoint(worker, forwarder, this.#rules);
     this.#byId.set(worker.id, endpoint);
     return endpoint;
   }

@@ -2,6 +2,7 @@ import { LanewiseError } from '../src/core/errors.ts';
 import { LANES, type Lane } from '../src/core/lane.ts';
 import { IDENTIFIER, isNamed, JOB_KEY, QUEUE_NAME, type NameGrammar } from '../src/core/names.ts';
 import { connectionNamed, FOREIGN_JOB_IDS, headerKind, withoutNamed } from './header-names.ts';
+import { checkCoding, checkHost, lengthOf } from './request-form.ts';
 
 /** A dispatch as the producer wrote it: which job of which queue, and what goes on to the worker. */
 
@@ -9,9 +10,13 @@ export interface Target {
   readonly queue: string;
   /** What follows the queue, with the query: empty, or beginning with `/` or `?`. */
   readonly rest: string;
+  /** `/dispatch/{queue}:batch`, many jobs in one request. */
+  readonly isBatch: boolean;
 }
 
 export const DISPATCH_PREFIX = '/dispatch/';
+/** Names of queues hold no colon. */
+const BATCH_SUFFIX = ':batch';
 
 /** @throws LanewiseError INVALID_DISPATCH */
 export function parseTarget(url: string): Target {
@@ -24,8 +29,11 @@ export function parseTarget(url: string): Target {
   let end = start;
   while (end < url.length && url[end] !== '/' && url[end] !== '?') end++;
   const queue = decodeSegment(url.slice(start, end));
-  if (!isNamed(QUEUE_NAME, queue)) throw invalid('queue', queue, QUEUE_NAME);
-  return { queue, rest: url.slice(end) };
+  const rest = url.slice(end);
+  if (isNamed(QUEUE_NAME, queue)) return { queue, rest, isBatch: false };
+  const stem = queue.endsWith(BATCH_SUFFIX) ? queue.slice(0, -BATCH_SUFFIX.length) : queue;
+  if (stem === queue || !isNamed(QUEUE_NAME, stem)) throw invalid('queue', queue, QUEUE_NAME);
+  return { queue: stem, rest, isBatch: true };
 }
 
 function decodeSegment(segment: string): string {
@@ -52,7 +60,9 @@ export interface JobHeaders {
   /** Undefined where there is none; NaN never. */
   readonly contentLength: number | undefined;
   readonly chunked: boolean;
-  /** Names and values, flat, of what goes on as it is. */
+  /** It sends its body when it is told to (`Expect: 100-continue`). */
+  readonly awaitsContinue: boolean;
+  /** Names and values, flat, of what goes on as it is; nothing of the body's framing. */
   readonly passed: readonly string[];
 }
 
@@ -76,6 +86,7 @@ export function readJobHeaders(raw: readonly string[]): JobHeaders {
   let via: string | undefined;
   let contentLength: number | undefined;
   let chunked = false;
+  let awaitsContinue = false;
   let named: ReadonlySet<string> | undefined;
   let passed: string[] = [];
 
@@ -94,13 +105,18 @@ export function readJobHeaders(raw: readonly string[]): JobHeaders {
         named = union(named, connectionNamed(value));
         break;
       case 'host':
+        if (host !== undefined) throw twice(name);
+        checkHost(value);
         host = value;
         break;
       case 'content-length':
-        contentLength = Number(value);
-        passed.push(name, value);
+        contentLength = lengthOf(value);
+        break;
+      case 'expect':
+        awaitsContinue ||= value.toLowerCase() === '100-continue';
         break;
       case 'transfer-encoding':
+        checkCoding(value);
         chunked = true;
         break;
       case 'forwarded':
@@ -169,6 +185,7 @@ export function readJobHeaders(raw: readonly string[]): JobHeaders {
     via,
     contentLength,
     chunked,
+    awaitsContinue,
     passed,
   };
 }
@@ -180,14 +197,16 @@ function once(
   value: string,
   grammar: NameGrammar,
 ): string | undefined {
-  if (seen !== undefined) {
-    throw new LanewiseError('INVALID_DISPATCH', `${name} is given more than once`, {
-      details: { [name]: 'must be given at most once' },
-    });
-  }
+  if (seen !== undefined) throw twice(name);
   if (value === '') return undefined;
   if (!isNamed(grammar, value)) throw invalid(name, value, grammar);
   return value;
+}
+
+function twice(name: string): LanewiseError {
+  return new LanewiseError('INVALID_DISPATCH', `${name} is given more than once`, {
+    details: { [name]: 'must be given at most once' },
+  });
 }
 
 function invalid(field: string, value: string, grammar: NameGrammar): LanewiseError {

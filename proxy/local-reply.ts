@@ -1,12 +1,13 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LanewiseError } from '../src/core/errors.ts';
+import { endAfter } from './linger.ts';
 
 /** An answer that the proxy makes itself: the document's error body, and a header that tells it from a worker's. */
 export function replyLocally(
+  request: IncomingMessage,
   response: ServerResponse,
   error: LanewiseError,
   jobId: string | undefined,
-  closeConnection: boolean,
 ): void {
   const body = Buffer.from(JSON.stringify(error.body));
   const headers = [
@@ -19,7 +20,8 @@ export function replyLocally(
   ];
   if (error.retryAfterSeconds !== undefined) headers.push('Retry-After', String(error.retryAfterSeconds));
   if (jobId !== undefined) headers.push('X-Job-Id', jobId);
-  if (closeConnection) headers.push('Connection', 'close');
+  // Nobody reads the rest of it, so that nobody knows where the next request begins.
+  if (!request.complete) headers.push('Connection', 'close');
   response.writeHead(error.status, headers);
-  response.end(body);
+  endAfter(request, response, body);
 }

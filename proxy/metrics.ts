@@ -8,9 +8,11 @@ import {
   computedHistogram,
   type Labels,
 } from '../src/runtime/metrics/computed.ts';
+import type { DispatchServer } from './dispatch-server.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
 import type { RouteFollower } from './route-follower.ts';
 import type { DispatchTelemetry, Series } from './telemetry.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 /**
  * The proxy's `/metrics`. Without a tenant label: series of a queue's tenants are added up.
@@ -19,16 +21,23 @@ import type { DispatchTelemetry, Series } from './telemetry.ts';
 /** Powers of two from 1 ms to 65.536 s: bucket bounds of the internal histogram, so the counts are exact. */
 const DURATION_BOUNDS_MS = Array.from({ length: 17 }, (_, i) => 2 ** i);
 
+/** Gauges that prom-client names like counters; the same without `_total` tell more, by type. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+
 interface MetricsSources {
   readonly telemetry: DispatchTelemetry;
   readonly table: RoutingTable<WorkerEndpoint>;
   readonly follower: RouteFollower;
+  readonly server: DispatchServer;
+  readonly waitingRoom: WaitingRoom;
   readonly version: string;
 }
 
-export function createProxyMetrics({ telemetry, table, follower, version }: MetricsSources): Registry {
+export function createProxyMetrics(sources: MetricsSources): Registry {
+  const { telemetry, table, follower, server, waitingRoom, version } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  MISNAMED.forEach((name) => registry.removeSingleMetric(name));
 
   computedGauge(registry, 'lanewise_build_info', 'Release of Lanewise; always 1.', () => [
     { labels: { version, component: 'proxy' }, value: 1 },
@@ -44,7 +53,7 @@ export function createProxyMetrics({ telemetry, table, follower, version }: Metr
   computedHistogram(
     registry,
     'canary_job_duration_seconds',
-    'From the arrival of a dispatch to the end of the answer, without those that the client gave up.',
+    'From the arrival of a dispatch, or the start of its retry, to the end of the answer; without `aborted`.',
     DURATION_BOUNDS_MS.map((ms) => ms / 1000),
     () =>
       bySeriesLabels(telemetry, (labels, members) => [
@@ -63,6 +72,28 @@ export function createProxyMetrics({ telemetry, table, follower, version }: Metr
       { labels, value: sum(members, (series) => series.inFlight) },
     ]),
   );
+  computedGauge(registry, 'canary_proxy_connections', 'Connections of producers, within the limit.', () => [
+    { labels: {}, value: server.connections },
+  ]);
+  computedGauge(
+    registry,
+    'canary_jobs_pending',
+    'Dispatches that wait for a place, all workers of their lane being full.',
+    () => [{ labels: {}, value: waitingRoom.size }],
+  );
+  computedCounter(
+    registry,
+    'canary_worker_ejections_total',
+    'How often this proxy left a worker alone for a while because it kept failing.',
+    () =>
+      endpointsOf(table).map(({ worker, ejections }) => ({
+        labels: { worker: worker.id, version: worker.version },
+        value: ejections,
+      })),
+  );
+  computedGauge(registry, 'canary_workers_ejected', 'Workers that are left alone at present.', () => [
+    { labels: {}, value: endpointsOf(table).filter(({ health }) => health.kind === 'ejected').length },
+  ]);
   computedCounter(
     registry,
     'canary_job_fallbacks_total',
@@ -74,6 +105,27 @@ export function createProxyMetrics({ telemetry, table, follower, version }: Metr
     'canary_job_spills_total',
     "Dispatches that spilled past their key's first worker because it was too busy.",
     () => [...telemetry.queues].map(([queue, counts]) => ({ labels: { queue }, value: counts.spills })),
+  );
+  computedCounter(
+    registry,
+    'canary_job_retries_total',
+    'Jobs that failed on the canary and were tried on stable, by how that ended.',
+    () =>
+      [...telemetry.queues].flatMap(([queue, counts]) =>
+        [...counts.retries].map(([outcome, value]) => ({ labels: { queue, outcome }, value })),
+      ),
+  );
+  computedCounter(
+    registry,
+    'canary_jobs_enqueued_total',
+    'Jobs that came to be put into a lane, by what became of that.',
+    () =>
+      [...telemetry.queues].flatMap(([queue, counts]) =>
+        [...counts.enqueued].map(([mark, value]) => {
+          const [lane, result] = mark.split(' ') as [string, string];
+          return { labels: { queue, lane, result }, value };
+        }),
+      ),
   );
   computedCounter(
     registry,
@@ -104,6 +156,10 @@ export function createProxyMetrics({ telemetry, table, follower, version }: Metr
     () => [{ labels: {}, value: (follower.lastSyncAt ?? 0) / 1000 }],
   );
   return registry;
+}
+
+function endpointsOf(table: RoutingTable<WorkerEndpoint>): readonly WorkerEndpoint[] {
+  return Array.from(table.workers.values(), (worker) => table.endpointOf(worker));
 }
 
 /** Calls `make` once for each queue, lane and version. */

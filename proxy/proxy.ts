@@ -1,23 +1,36 @@
 import { createAdaptorServer } from '@hono/node-server';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
+import type { Registry } from 'prom-client';
+import { laneQueueOf } from '../config/lane-queues.ts';
 import type { Config } from '../config/load.ts';
 import { RoutingTable, type QueuePolicy } from '../src/core/routing-table.ts';
+import type { EjectionPolicy } from '../src/core/outlier.ts';
 import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
 import { closeServer, listen } from '../src/runtime/listen.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import type { Store } from '../src/runtime/store/store.ts';
+import type { JobTracer } from '../src/runtime/tracing.ts';
 import { createAdminApp } from './admin-app.ts';
 import { DispatchServer } from './dispatch-server.ts';
+import type { LaneRoutes } from './enqueue-plan.ts';
+import { Enqueuer } from './enqueuer.ts';
+import { Ejections } from './ejections.ts';
 import { Endpoints, type WorkerEndpoint } from './endpoint.ts';
+import { startIntakeRouting } from './lanes/intake-routing.ts';
+import { startLaneConsumption, type LaneConsumption } from './lanes/lane-consumption.ts';
+import { LaneTelemetry, registerLaneMetrics } from './lanes/lane-telemetry.ts';
 import { createLastGoodRoutes } from './last-good-routes.ts';
 import { createProxyMetrics } from './metrics.ts';
+import { newJobId } from './new-job-id.ts';
 import { RouteFollower, type FollowerTiming } from './route-follower.ts';
 import { DispatchTelemetry } from './telemetry.ts';
 import { TelemetrySender } from './telemetry-sender.ts';
-import { UndiciForwarder } from './undici-forwarder.ts';
+import { WaitingRoom } from './waiting-room.ts';
+import { viaOf } from './worker-headers.ts';
+import { WorkerForwarder } from './worker-forwarder.ts';
+import { readWorkerTls } from './worker-tls.ts';
 import { WorkerWatch } from './worker-watch.ts';
 
 /** The data plane, put together. */
@@ -30,6 +43,9 @@ export interface ProxyOptions {
   readonly random: () => number;
   readonly version: string;
   readonly timing?: Partial<FollowerTiming>;
+  /** In a sidecar, the id of its worker: jobs are taken from lanes for that one alone. */
+  readonly consumeFor?: string;
+  readonly tracer?: JobTracer | undefined;
 }
 
 export interface Proxy {
@@ -37,28 +53,45 @@ export interface Proxy {
   readonly dispatchAddress: AddressInfo;
   readonly adminAddress: AddressInfo;
   readonly table: RoutingTable<WorkerEndpoint>;
+  /** What `/metrics` of the admin listener shows. */
+  readonly metrics: Registry;
   /** Running dispatches finish, at most until the deadline; then everything is let go of. */
   close(drainTimeoutMs: number): Promise<void>;
 }
 
 /** @throws ListenError */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
-  const { config, store, clock, log, random } = options;
+  const { config, store, clock, log, random, tracer } = options;
   const id = `proxy_${randomUUID()}`;
 
+  const waitingRoom = new WaitingRoom(config.max_pending);
+  const ejections = new Ejections({
+    policy: ejectionPolicy(config),
+    clock,
+    log,
+    table: () => table,
+    waitingRoom,
+  });
+  const workerTls = readWorkerTls(config.proxy.worker_tls);
   const endpoints = new Endpoints(
     (url) =>
-      new UndiciForwarder(url, {
-        connectTimeout: config.dispatch.connect_timeout,
-        responseHeaderTimeout: config.dispatch.response_header_timeout,
-        idleBodyTimeout: config.dispatch.idle_body_timeout,
-      }),
+      new WorkerForwarder(
+        url,
+        {
+          connect: config.dispatch.connect_timeout,
+          responseHeader: config.dispatch.response_header_timeout,
+          idleBody: config.dispatch.idle_body_timeout,
+        },
+        workerTls,
+      ),
+    ejections,
     (error) => log.warn({ err: error }, "a former worker's connections did not close"),
   );
-  const table = new RoutingTable<WorkerEndpoint>({
+  const table: RoutingTable<WorkerEndpoint> = new RoutingTable({
     endpointOf: (worker) => endpoints.of(worker),
     policyOf: (queue) => policyOf(config, queue),
   });
+  let lanes: LaneConsumption | undefined;
   const follower = new RouteFollower({
     proxyId: id,
     store,
@@ -66,7 +99,11 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     log,
     random,
-    onChanged: () => endpoints.keepOnly(table.workers),
+    onChanged: () => {
+      endpoints.keepOnly(table.workers);
+      lanes?.onRoutesChanged();
+      waitingRoom.wakeAll();
+    },
     // The embedded store is on this disk already.
     ...(store.kind !== 'embedded' && {
       lastGood: createLastGoodRoutes(config.data_dir, (reason) =>
@@ -76,22 +113,52 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     ...(options.timing !== undefined && { timing: options.timing }),
   });
   const telemetry = new DispatchTelemetry();
+  const laneRoutes: LaneRoutes = {
+    table,
+    policyOf: (queue) => (Object.hasOwn(config.queues, queue) ? policyOf(config, queue) : undefined),
+    laneQueueOf: (queue, strategy) => laneQueueOf(config.queues, queue, strategy),
+  };
+  const enqueuing = {
+    store,
+    routes: laneRoutes,
+    refreshRoutes: () => follower.refresh(),
+    telemetry,
+    now: () => clock.now(),
+    random,
+  };
+  const enqueuer = new Enqueuer(enqueuing);
   const server = new DispatchServer({
     context: {
       table,
       telemetry,
+      tracer,
+      waitingRoom,
       monotonic: () => clock.monotonic(),
       random,
-      newJobId: uuidv7,
+      newJobId,
       timeoutMs: config.dispatch.timeout,
+      idleBodyMs: config.dispatch.idle_body_timeout,
       bodyBytesMax: config.dispatch.body_bytes_max,
+      via: viaOf(id),
       onBug: (error) => log.error({ err: error }, 'a dispatch failed in the proxy itself'),
     },
+    enqueuer,
+    laneBodyBytesMax: config.lanes.body_bytes_max,
     maxInFlight: config.max_in_flight,
+    maxConnections: config.max_connections,
   });
-  const metrics = createProxyMetrics({ telemetry, table, follower, version: options.version });
+  const metrics = createProxyMetrics({
+    telemetry,
+    table,
+    follower,
+    server,
+    waitingRoom,
+    version: options.version,
+  });
+  const laneTelemetry = new LaneTelemetry();
+  registerLaneMetrics(metrics, laneTelemetry);
   const admin = createAdaptorServer({
-    fetch: createAdminApp({ proxyId: id, table, follower, server, metrics }).fetch,
+    fetch: createAdminApp({ proxyId: id, table, follower, server, waitingRoom, clock, metrics }).fetch,
   });
 
   // Released in the reverse order: first the dispatches finish, last the admin listener goes.
@@ -102,6 +169,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   });
   opened.defer(() => closeServer(admin));
   opened.defer(() => endpoints.destroy());
+  opened.defer(() => ejections.close());
   const sender = new TelemetrySender({ telemetry, store, log });
   opened.defer(() => sender.stop());
   const watch = new WorkerWatch({
@@ -116,7 +184,30 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   // Routes first: a dispatch that came before them would find nobody home.
   opened.defer(() => follower.stop());
   await follower.start();
-  const dispatchAddress = await server.listen(config.proxy.host, config.proxy.port);
+  const dispatchAddress = await server.listen({
+    host: config.proxy.host,
+    port: config.proxy.port,
+    reusePort: config.proxy.reuse_port,
+  });
+
+  if (config.lanes.consume) {
+    lanes = startLaneConsumption({
+      proxyId: id,
+      ...(options.consumeFor !== undefined && { consumeFor: options.consumeFor }),
+      config,
+      store,
+      table,
+      telemetry,
+      laneTelemetry,
+      tracer,
+      clock,
+      log,
+      random,
+    });
+  }
+
+  const { intake } = store;
+  const routing = intake && startIntakeRouting({ ...enqueuing, config, intake, router: id, newJobId, log });
 
   const resources = opened.move();
   return {
@@ -124,10 +215,24 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     dispatchAddress,
     adminAddress,
     table,
+    metrics,
     async close(drainTimeoutMs) {
-      await server.drain(drainTimeoutMs);
+      await Promise.all([
+        server.drain(drainTimeoutMs, config.shutdown_idle_grace),
+        lanes?.close(drainTimeoutMs),
+        routing?.close(),
+      ]);
       await resources.disposeAsync();
     },
+  };
+}
+
+function ejectionPolicy({ ejection }: Config): EjectionPolicy {
+  return {
+    failures: ejection.failures,
+    time: ejection.time,
+    timeMax: Math.max(ejection.time, ejection.time_max),
+    shareMax: ejection.max_percent / 100,
   };
 }
 

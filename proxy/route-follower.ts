@@ -50,7 +50,8 @@ export class RouteFollower {
   #subscription: Subscription | undefined;
   #pending: RouteUpdate[] = [];
   #flushing: NodeJS.Immediate | undefined;
-  #reading: Promise<void> | undefined;
+  #reading: Promise<boolean> | undefined;
+  #isRetrying = false;
   #reporting = false;
   #reported: RouteHead = NOTHING;
   #saving: Promise<void> | undefined;
@@ -101,6 +102,16 @@ export class RouteFollower {
     ];
   }
 
+  /**
+   * Reads the snapshot for somebody who was told that the table is behind. However many ask, at most one more read than
+   * the one under way is made, and each asker gets one that began after it asked.
+   * @returns whether the table is now the store's
+   */
+  async refresh(): Promise<boolean> {
+    await this.#reading;
+    return this.#readAndFlush();
+  }
+
   /** Says good-bye, so that nobody waits for this proxy. */
   async stop(): Promise<void> {
     this.#stopped.abort();
@@ -147,22 +158,28 @@ export class RouteFollower {
     void this.#readAndFlush();
   }
 
-  async #readAndFlush(): Promise<void> {
-    await this.#read();
+  async #readAndFlush(): Promise<boolean> {
+    const isRead = await this.#read();
     this.#flush();
+    return isRead;
   }
 
   /** Reads the snapshot, once however many ask; tries again until it is in. */
-  async #read(): Promise<void> {
+  async #read(): Promise<boolean> {
     this.#reading ??= this.#readOnce();
-    await this.#reading;
+    return this.#reading;
   }
 
   async #retryLater(): Promise<void> {
-    if (await this.#pause(this.#timing.retry)) this.#resync();
+    if (this.#isRetrying) return;
+    this.#isRetrying = true;
+    const goesOn = await this.#pause(this.#timing.retry);
+    this.#isRetrying = false;
+    if (goesOn) this.#resync();
   }
 
-  async #readOnce(): Promise<void> {
+  /** @returns whether the table is the store's */
+  async #readOnce(): Promise<boolean> {
     const { store, table, log, clock } = this.#options;
     const before = { epoch: table.epoch, revision: table.revision };
     try {
@@ -172,7 +189,7 @@ export class RouteFollower {
         if (!this.#warnedOfEmptyStore)
           log.warn({ epoch: snapshot.epoch }, 'the store is empty; keeping the last good routes');
         this.#warnedOfEmptyStore = true;
-        return;
+        return false;
       }
       this.#warnedOfEmptyStore = false;
       // Updates may have come in while the snapshot was read; but one that is older than the table was *before*
@@ -189,9 +206,11 @@ export class RouteFollower {
         this.#reported = NOTHING;
         void this.#report();
       }
+      return true;
     } catch (error) {
       log.debug({ err: error }, 'routes could not be read');
       void this.#retryLater();
+      return false;
     } finally {
       this.#reading = undefined;
     }

@@ -5,12 +5,12 @@ import type { TelemetryStore } from '../src/runtime/store/telemetry-store.ts';
 import type { DispatchTelemetry } from './telemetry.ts';
 
 /**
- * Sends what the dispatches of open deployments added up to the store, once a second, as deltas. What could not be sent
- * goes along with the next; a proxy that dies loses at most its last second.
+ * Sends what the dispatches of open deployments added up to, step by step, to the store, once a second, as deltas.
+ * What could not be sent goes along with the next of its step; a proxy that dies loses at most its last second.
  */
 export interface TelemetrySenderOptions {
   readonly telemetry: DispatchTelemetry;
-  readonly store: TelemetryStore;
+  readonly store: Pick<TelemetryStore, 'recordTelemetry'>;
   readonly log: Logger;
   /** Milliseconds. */
   readonly every?: number;
@@ -40,13 +40,13 @@ export class TelemetrySender {
   async #send(): Promise<void> {
     const { telemetry, store, log } = this.#options;
     await Promise.all(
-      Array.from(telemetry.takeRecent(), async ([deploymentId, delta]) => {
+      telemetry.takeRecent().map(async ({ deploymentId, step, totals }) => {
         try {
-          await store.recordTelemetry(deploymentId, delta);
+          await store.recordTelemetry(deploymentId, step, totals);
         } catch (error) {
           // Whether it was stored is not always known; counting a second twice is better than losing it.
-          addLanes(telemetry.recentOf(deploymentId), delta);
-          log.debug({ err: error, deployment: deploymentId }, 'telemetry could not be sent');
+          addLanes(telemetry.recentOf(deploymentId, step), totals);
+          log.debug({ err: error, deployment: deploymentId, step }, 'telemetry could not be sent');
         }
       }),
     );

@@ -15,7 +15,10 @@ export interface Series {
   readonly version: string;
   /** By OUTCOME_INDEX. */
   readonly outcomes: Float64Array;
-  /** Milliseconds from the dispatch's arrival to the end of the answer, of all outcomes but `aborted`. */
+  /**
+   * Milliseconds to the end of the answer, from the dispatch's arrival or, if the job had failed on the canary, from
+   * the start of its retry; of all outcomes but `aborted`.
+   */
   readonly latency: Histogram;
   inFlight: number;
 }
@@ -23,8 +26,20 @@ export interface Series {
 export interface QueueCounts {
   fallbacks: number;
   spills: number;
+  /** Jobs that failed on the canary and were tried on stable, by how that ended. */
+  readonly retries: Map<Outcome, number>;
   /** Answers that the proxy made itself, by code. */
   readonly errors: Map<ErrorCode, number>;
+  /** Jobs put into a lane, or not; `routed` are those of an intake, and `unreadable` those that went to stable for that. */
+  readonly enqueued: Map<EnqueueMark, number>;
+}
+
+export type EnqueueMark = `${Lane} ${'stored' | 'duplicate' | 'failed' | 'routed' | 'unreadable'}`;
+
+export interface StepDelta {
+  readonly deploymentId: string;
+  readonly step: number;
+  readonly totals: LanesTotals;
 }
 
 /** What is not a queue that anybody serves is counted under this name, since clients choose names. */
@@ -36,7 +51,7 @@ const SERIES_MAX = 20_000;
 export class DispatchTelemetry {
   readonly #series = new Map<string, Series>();
   readonly #queues = new Map<string, QueueCounts>();
-  #recent = new Map<string, LanesTotals>();
+  #recent = new Map<string, Map<number, LanesTotals>>();
 
   seriesOf(queue: string, tenant: string | undefined, lane: Lane, version: string): Series {
     // Names hold no control characters, so the key is unambiguous.
@@ -60,22 +75,27 @@ export class DispatchTelemetry {
   countsOf(queue: string): QueueCounts {
     let counts = this.#queues.get(queue);
     if (counts === undefined) {
-      this.#queues.set(queue, (counts = { fallbacks: 0, spills: 0, errors: new Map() }));
+      counts = { fallbacks: 0, spills: 0, retries: new Map(), errors: new Map(), enqueued: new Map() };
+      this.#queues.set(queue, counts);
     }
     return counts;
   }
 
-  /** What an open deployment's dispatches added up to since it was last taken. */
-  recentOf(deploymentId: string): LanesTotals {
-    let totals = this.#recent.get(deploymentId);
-    if (totals === undefined) this.#recent.set(deploymentId, (totals = createLanesTotals()));
+  /** What the dispatches of a step of an open deployment added up to since it was last taken. */
+  recentOf(deploymentId: string, step: number): LanesTotals {
+    let steps = this.#recent.get(deploymentId);
+    if (steps === undefined) this.#recent.set(deploymentId, (steps = new Map()));
+    let totals = steps.get(step);
+    if (totals === undefined) steps.set(step, (totals = createLanesTotals()));
     return totals;
   }
 
-  takeRecent(): ReadonlyMap<string, LanesTotals> {
+  takeRecent(): readonly StepDelta[] {
     const recent = this.#recent;
     this.#recent = new Map();
-    return recent;
+    return Array.from(recent, ([deploymentId, steps]) =>
+      Array.from(steps, ([step, totals]) => ({ deploymentId, step, totals })),
+    ).flat();
   }
 
   get series(): Iterable<Series> {
@@ -105,6 +125,14 @@ export function countOutcome({ outcomes, latency }: Counts, outcome: Outcome, la
   if (outcome !== 'aborted') record(latency, latencyMs);
 }
 
+export function countRetry(counts: QueueCounts, outcome: Outcome): void {
+  counts.retries.set(outcome, (counts.retries.get(outcome) ?? 0) + 1);
+}
+
 export function countError(counts: QueueCounts, code: ErrorCode): void {
   counts.errors.set(code, (counts.errors.get(code) ?? 0) + 1);
+}
+
+export function countEnqueued(counts: QueueCounts, mark: EnqueueMark): void {
+  counts.enqueued.set(mark, (counts.enqueued.get(mark) ?? 0) + 1);
 }

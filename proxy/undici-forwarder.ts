@@ -1,44 +1,39 @@
+import type { Duplex } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import type { Exchange, ForwardFailure, ForwardHandler, Forwarder, ForwardRequest } from './forwarder.ts';
+import { StreamedBody } from './request-body.ts';
+import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerTls } from './worker-address.ts';
 
-/** Forwarding over undici: one pool of HTTP/1.1 connections to each worker, one request at a time on each. */
-
-export interface ForwarderLimits {
-  /** Milliseconds. */
-  readonly connectTimeout: number;
-  /** Milliseconds; 0: none. undici keeps this and the next to about half a second. */
-  readonly responseHeaderTimeout: number;
-  readonly idleBodyTimeout: number;
-}
+/**
+ * Forwarding over undici: one pool of HTTP/1.1 connections to each worker, one request at a time on each. For requests
+ * whose body is there, which are nearly all; see `streaming-forwarder.ts` for the others.
+ */
 
 export class UndiciForwarder implements Forwarder {
   readonly #pool: Pool;
-  readonly #basePath: string;
+  readonly #address: WorkerAddress;
 
-  constructor(url: string, limits: ForwarderLimits) {
-    const { origin, pathname } = new URL(url);
-    this.#basePath = pathname.replace(/\/+$/, '');
-    this.#pool = new Pool(origin, {
+  constructor(address: WorkerAddress, { connect, responseHeader, idleBody }: WorkerTimeouts, tls: WorkerTls) {
+    this.#address = address;
+    this.#pool = new Pool(address.origin, {
       pipelining: 1,
       allowH2: false,
-      headersTimeout: limits.responseHeaderTimeout,
-      bodyTimeout: limits.idleBodyTimeout,
-      connect: { timeout: limits.connectTimeout },
+      headersTimeout: responseHeader,
+      bodyTimeout: idleBody,
+      connect: {
+        timeout: connect,
+        ...tls,
+        ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
+      },
     });
   }
 
   forward(request: ForwardRequest, handler: ForwardHandler): Exchange {
     const exchange = new UndiciExchange(handler);
-    const path = this.#basePath + request.path;
-    this.#pool.dispatch(
-      {
-        method: request.method,
-        path: path.startsWith('/') ? path : `/${path}`,
-        headers: request.headers,
-        body: request.body,
-      },
-      exchange,
-    );
+    const { method, headers, body, upgrade } = request;
+    const path = pathAt(this.#address, request.path);
+    if (body instanceof StreamedBody) throw new TypeError('streamed bodies go another way');
+    this.#pool.dispatch({ method, path, headers, body, upgrade: upgrade ?? null }, exchange);
     return exchange;
   }
 
@@ -65,11 +60,15 @@ const INVALID: ReadonlySet<string | undefined> = new Set([
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ]);
 
+/** Of an answer that nobody wants. Reading this much is cheaper than a new connection; error pages are shorter. */
+const DISCARDED_BYTES_MAX = 16_384;
+
 class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   readonly #handler: ForwardHandler;
   #controller: Dispatcher.DispatchController | undefined;
   #sent = false;
   #ended = false;
+  #discarded = 0;
 
   constructor(handler: ForwardHandler) {
     this.#handler = handler;
@@ -77,6 +76,10 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
 
   resume(): void {
     this.#controller?.resume();
+  }
+
+  discard(): void {
+    this.#ended = true;
   }
 
   abort(): void {
@@ -96,13 +99,32 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     _headers: unknown,
     reason?: string,
   ): void {
-    // 1xx are between the worker and us.
-    if (status < 200 || this.#ended) return;
-    this.#handler.onHead(status, reason ?? '', toStrings(controller.rawHeaders));
+    if (this.#ended) return;
+    if (status < 200) this.#handler.onInformation(status, toStrings(controller.rawHeaders));
+    else this.#handler.onHead(status, reason ?? '', toStrings(controller.rawHeaders));
+  }
+
+  onRequestUpgrade(
+    controller: Dispatcher.DispatchController,
+    _status: number,
+    _headers: unknown,
+    socket: Duplex,
+  ): void {
+    if (this.#ended) {
+      socket.destroy();
+      return;
+    }
+    this.#ended = true;
+    this.#handler.onTunnel(toStrings(controller.rawHeaders), socket);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#ended && !this.#handler.onBody(chunk)) controller.pause();
+    if (this.#ended) {
+      this.#discarded += chunk.length;
+      if (this.#discarded > DISCARDED_BYTES_MAX) this.abort();
+    } else if (!this.#handler.onBody(chunk)) {
+      controller.pause();
+    }
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {

@@ -1,22 +1,34 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Placement } from '../src/core/decide.ts';
 import type { Lane } from '../src/core/lane.ts';
+import type { WorkerEndpoint } from './endpoint.ts';
 import { connectionNamed, headerKind, withoutNamed } from './header-names.ts';
 import type { JobHeaders } from './job.ts';
 
 /** The headers of a dispatch on both sides of the proxy, as flat lists of names and values. */
 
-/** How we name ourselves in `Via` (RFC 9110 §7.6.3). */
-export const VIA = '1.1 lanewise';
-
-export interface Peer {
+/** Between whom we are. */
+export interface Hop {
   readonly remoteAddress: string | undefined;
   readonly encrypted: boolean;
+  /** How this proxy names itself in `Via`. */
+  readonly via: string;
+}
+
+export function hopOf({ socket }: IncomingMessage, via: string): Hop {
+  return { remoteAddress: socket.remoteAddress, encrypted: 'encrypted' in socket, via };
+}
+
+/** As an entry of `Via` (RFC 9110 §7.6.3): a name of its own for each proxy, so that one knows its own again. */
+export function viaOf(proxyId: string): string {
+  return `1.1 lanewise-${proxyId.replace(/^proxy_/, '').slice(0, 8)}`;
 }
 
 /** What goes to any worker of this dispatch; what differs from attempt to attempt is `attemptHeaders`. */
-export function jobToWorker(job: JobHeaders, jobId: string, queue: string, peer: Peer): string[] {
+export function jobToWorker(job: JobHeaders, jobId: string, queue: string, hop: Hop): string[] {
   const { host } = job;
-  const proto = peer.encrypted ? 'https' : 'http';
-  const address = peer.remoteAddress ?? 'unknown';
+  const proto = hop.encrypted ? 'https' : 'http';
+  const address = hop.remoteAddress ?? 'unknown';
   const headers = [
     ...job.passed,
     'X-Job-Id',
@@ -30,7 +42,7 @@ export function jobToWorker(job: JobHeaders, jobId: string, queue: string, peer:
     'Forwarded',
     append(job.forwarded, forwardedElement(address, host, proto)),
     'Via',
-    append(job.via, VIA),
+    append(job.via, hop.via),
   ];
   const forwardedHost = job.forwardedHost ?? host;
   if (forwardedHost !== undefined) headers.push('X-Forwarded-Host', forwardedHost);
@@ -53,16 +65,42 @@ function append(before: string | undefined, value: string): string {
   return before === undefined || before === '' ? value : `${before}, ${value}`;
 }
 
+/** Says in an answer's headers where it comes from. */
+export function addOrigin(
+  headers: string[],
+  jobId: string,
+  { endpoint: { worker }, lane, fallback }: Placement<WorkerEndpoint>,
+  deploymentId: string | undefined,
+  retried: boolean,
+): void {
+  headers.push(
+    'X-Job-Id',
+    jobId,
+    'X-Canary-Lane',
+    lane,
+    'X-Canary-Version',
+    worker.version,
+    'X-Canary-Worker',
+    worker.id,
+  );
+  if (deploymentId !== undefined) headers.push('X-Canary-Deployment', deploymentId);
+  if (fallback) headers.push('X-Canary-Fallback', 'true');
+  if (retried) headers.push('X-Canary-Retried', 'true');
+}
+
 export interface WorkerAnswer {
   /** What goes on to the producer, before our own. */
   readonly headers: string[];
   readonly hasRetryAfter: boolean;
+  readonly hasLength: boolean;
 }
 
-export function answerFromWorker(raw: readonly string[]): WorkerAnswer {
+/** @param hasBody whether it may have one: a length of none would make some wait for it */
+export function answerFromWorker(raw: readonly string[], ownVia: string, hasBody: boolean): WorkerAnswer {
   let headers: string[] = [];
   let named: ReadonlySet<string> | undefined;
   let hasRetryAfter = false;
+  let hasLength = false;
   let via: string | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
@@ -73,9 +111,14 @@ export function answerFromWorker(raw: readonly string[]): WorkerAnswer {
         break;
       // The proxy's own to set, either way.
       case 'drop':
+      case 'expect':
       case 'transfer-encoding':
       case 'job-id':
       case 'lane':
+        break;
+      case 'content-length':
+        hasLength = true;
+        if (hasBody) headers.push(name, value);
         break;
       case 'via':
         via = append(via, value);
@@ -89,6 +132,14 @@ export function answerFromWorker(raw: readonly string[]): WorkerAnswer {
     }
   }
   if (named !== undefined) headers = withoutNamed(headers, named);
-  headers.push('Via', append(via, VIA));
-  return { headers, hasRetryAfter };
+  headers.push('Via', append(via, ownVia));
+  return { headers, hasRetryAfter, hasLength };
+}
+
+/** What may be written (RFC 9112 §4). Parsers let others through: control characters, and what was decoded as UTF-8. */
+const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** A reason means nothing, so one that can't be written is no reason to lose the answer. */
+export function reasonFromWorker(status: number, reason: string): string {
+  return REASON.test(reason) ? reason : (STATUS_CODES[status] ?? '');
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../src/runtime/log.ts';
 import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { ActivityStore, WorkerSighting } from '../src/runtime/store/activity-store.ts';
 import type { Endpoints, WorkerEndpoint } from './endpoint.ts';
+import { socketAddress } from './worker-address.ts';
 
 /**
  * What this proxy sees of the workers, told to the registry: the jobs that they did, and that they are there. A worker
@@ -91,10 +92,8 @@ export class WorkerWatch {
 }
 
 function takesConnection(url: string, timeoutMs: number): Promise<boolean> {
-  const { hostname, port, protocol } = new URL(url);
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve) => {
-    const socket = connectPlain({ host, port: Number(port) || (protocol === 'https:' ? 443 : 80) });
+    const socket = connectPlain(socketAddress(url));
     const end = (taken: boolean): void => {
       socket.destroy();
       resolve(taken);

@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     // Two cores: a third worker would only make the process tests wait for each other.
     maxWorkers: 2,
+    // In CI, where a machine may be far busier than any of ours; the report names what needed its second chance.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

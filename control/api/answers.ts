@@ -76,6 +76,11 @@ const EXAMPLES: Readonly<Partial<Record<ErrorCode, { error: string; details: Rec
     error: 'This instance has no room for another event stream',
     details: { connections: 'at most 10000 at once; try again, or another instance' },
   },
+  QUEUE_UNAVAILABLE: {
+    error:
+      'the Redis key "payments" holds a string where the queue needs a list: move it away, or give the queue another name',
+    details: {},
+  },
   INTERNAL: { error: 'Something went wrong on our side; the log has the details', details: {} },
   STORE_UNAVAILABLE: { error: 'The store cannot be reached', details: {} },
 };

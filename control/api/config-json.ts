@@ -1,5 +1,11 @@
 import { z } from '@hono/zod-openapi';
-import { FALLBACKS, ROUTING_STRATEGIES, type RollbackThresholds } from '../../src/core/deployment.ts';
+import {
+  ANALYSES,
+  FALLBACKS,
+  ROUTING_STRATEGIES,
+  type RollbackThresholds,
+  type Stage,
+} from '../../src/core/deployment.ts';
 import { formatDuration } from '../../src/core/duration.ts';
 import type { DeploymentConfig } from '../../src/core/deployment.ts';
 import type { Profile } from '../../config/profiles.ts';
@@ -18,6 +24,8 @@ const thresholdsSchema = z
   })
   .openapi('RollbackThresholds');
 
+const stagesSchema = z.array(z.object({ percentage: z.number(), duration: durationText }).openapi('Stage'));
+
 export const profileSchema = z
   .object({
     routing_strategy: z.enum(ROUTING_STRATEGIES),
@@ -27,6 +35,7 @@ export const profileSchema = z
     min_canary_duration: durationText,
     drain_timeout: durationText.optional(),
     metrics_window: durationText.optional(),
+    stages: stagesSchema.optional().openapi({ description: 'Of automatic promotion.' }),
     rollback_thresholds: thresholdsSchema,
   })
   .openapi('Profile');
@@ -36,6 +45,10 @@ export const configSchema = profileSchema
     drain_timeout: durationText,
     metrics_window: durationText,
     fallback: z.enum(FALLBACKS).optional().openapi({ description: 'Present where it is not `stable`.' }),
+    auto_rollback: z.boolean().optional().openapi({ description: 'Present where it is not `true`.' }),
+    analysis: z.enum(ANALYSES).optional().openapi({ description: 'Present where it is not `sequential`.' }),
+    retry_on_stable: z.boolean().optional().openapi({ description: 'Present where it is not `false`.' }),
+    required_distinct_keys: z.int().optional().openapi({ description: 'Present where it is not 0.' }),
   })
   .openapi('DeploymentConfig');
 
@@ -49,6 +62,10 @@ function toThresholdsJson(thresholds: RollbackThresholds): z.infer<typeof thresh
   };
 }
 
+function toStagesJson(stages: readonly Stage[]): z.infer<typeof stagesSchema> {
+  return stages.map(({ percentage, durationMs }) => ({ percentage, duration: formatDuration(durationMs) }));
+}
+
 export function toConfigJson(config: DeploymentConfig): z.infer<typeof configSchema> {
   return {
     routing_strategy: config.routingStrategy,
@@ -59,6 +76,11 @@ export function toConfigJson(config: DeploymentConfig): z.infer<typeof configSch
     drain_timeout: formatDuration(config.drainTimeoutMs),
     metrics_window: formatDuration(config.metricsWindowMs),
     ...(config.fallback !== 'stable' && { fallback: config.fallback }),
+    ...(!config.autoRollback && { auto_rollback: false }),
+    ...(config.analysis !== 'sequential' && { analysis: config.analysis }),
+    ...(config.retryOnStable && { retry_on_stable: true }),
+    ...(config.requiredKeys > 0 && { required_distinct_keys: config.requiredKeys }),
+    ...(config.stages.length > 0 && { stages: toStagesJson(config.stages) }),
     rollback_thresholds: toThresholdsJson(config.rollbackThresholds),
   };
 }
@@ -72,6 +94,7 @@ export function toProfileJson(profile: Profile): z.infer<typeof profileSchema> {
     min_canary_duration: formatDuration(profile.minCanaryDurationMs),
     ...(profile.drainTimeoutMs !== undefined && { drain_timeout: formatDuration(profile.drainTimeoutMs) }),
     ...(profile.metricsWindowMs !== undefined && { metrics_window: formatDuration(profile.metricsWindowMs) }),
+    ...(profile.stages !== undefined && { stages: toStagesJson(profile.stages) }),
     rollback_thresholds: toThresholdsJson(profile.rollbackThresholds),
   };
 }

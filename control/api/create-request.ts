@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULT_PROFILE_NAME, profileConfig, type Profiles } from '../../config/profiles.ts';
 import {
+  ANALYSES,
   FALLBACKS,
   ROUTING_STRATEGIES,
   type DeploymentConfig,
@@ -13,6 +14,7 @@ import { tenantFor } from '../auth.ts';
 import type { Credential } from '../credentials.ts';
 import { definedOnly } from '../defined-only.ts';
 import { expecting, knownFields } from '../http/problems.ts';
+import { withStages } from '../../src/core/stages.ts';
 import { mergeConfig, type DeploymentConfigRequest, type DeploymentRequest } from '../new-deployment.ts';
 import {
   between,
@@ -43,6 +45,25 @@ const minDuration = duration(0, YEAR)
   .optional()
   .openapi({ description: 'How long it must last before it is promoted automatically.' });
 
+const STAGES_MAX = 20;
+
+const stages = z
+  .array(
+    knownFields({
+      // 0 would wait for ever, and 100 is the promotion.
+      percentage: percentage.refine((value) => value > 0 && value < 100, {
+        error: expecting('a number above 0 and below 100 with at most two decimals'),
+      }),
+      duration: duration(0, YEAR),
+    }),
+    { error: expecting('a list of stages such as [{"percentage": 10, "duration": "5m"}]') },
+  )
+  .min(1, { error: `must hold 1 to ${STAGES_MAX} stages` })
+  .max(STAGES_MAX, { error: `must hold 1 to ${STAGES_MAX} stages` })
+  .refine((list) => list.every(({ percentage: p }, i) => i === 0 || p > list[i - 1]!.percentage), {
+    error: 'must have rising percentages',
+  });
+
 const fields = {
   queue_name: named(QUEUE_NAME),
   tenant_id: named(IDENTIFIER).optional().openapi({ description: "For this tenant's jobs only." }),
@@ -72,7 +93,25 @@ const fields = {
   fallback: oneOf(FALLBACKS).optional().openapi({
     description: 'Where a canary job goes when no canary worker can take it; `stable` if left out.',
   }),
-  initial_percentage: percentage.optional().openapi({ description: 'Where it starts; 0 if left out.' }),
+  auto_rollback: flag.optional().openapi({ description: 'Roll back when it fails; `true` if left out.' }),
+  analysis: oneOf(ANALYSES).optional().openapi({
+    description:
+      'When a breached threshold counts: `sequential`, once the evidence says so (the default), or `threshold`, at once.',
+  }),
+  stages: stages.optional().openapi({
+    description:
+      'Where automatic promotion goes step by step, and how long each must go well. Left out: 5 %, 25 %, 50 % and ' +
+      '75 %, a quarter of the minimum duration each.',
+  }),
+  retry_on_stable: flag.optional().openapi({
+    description: 'Try a job that failed on the canary once on stable. For jobs that may run twice.',
+  }),
+  required_distinct_keys: integerBetween(0, 10_000).optional().openapi({
+    description: 'Sticky keys that the canary must have seen before anything is decided; 0 if left out.',
+  }),
+  initial_percentage: percentage.optional().openapi({
+    description: 'Where it starts; the first stage if left out, or 0 without stages.',
+  }),
   created_by: text(256).optional().openapi({ description: 'The name of the token if left out.' }),
   metadata: metadata.optional(),
 };
@@ -118,7 +157,7 @@ function crossFieldProblems(body: unknown, context: CreateContext): ErrorDetails
   if (pinned !== undefined && given.routing_strategy !== undefined && given.routing_strategy !== pinned) {
     details.routing_strategy = `must be ${pinned} for this queue, or left out: the configuration fixes it`;
   }
-  return { ...details, ...durationOrderProblem(given, context) };
+  return { ...details, ...durationOrderProblem(given, context), ...stagesProblem(body, given, context) };
 }
 
 type GivenStrings = Readonly<Partial<Record<string, string>>>;
@@ -147,6 +186,15 @@ function durationOrderProblem(given: GivenStrings, { profiles }: CreateContext):
     : { [min]: `must be at most the maximum duration${from(max)}, ${formatDuration(maxMs)}` };
 }
 
+function stagesProblem(body: object, given: GivenStrings, { profiles }: CreateContext): ErrorDetails {
+  if (!('stages' in body)) return {};
+  const profileName = given.profile ?? DEFAULT_PROFILE_NAME;
+  const own = 'auto_promotion' in body ? body.auto_promotion : undefined;
+  const isAutomatic = own ?? (Object.hasOwn(profiles, profileName) && profiles[profileName]?.autoPromotion);
+  if (isAutomatic === true) return {};
+  return { stages: 'need auto_promotion to be true; without it nobody goes through them' };
+}
+
 /** A valid body in the domain's words, and the whole configuration that it asks for. @throws FORBIDDEN */
 export function toDeploymentRequest(
   body: CreateBody,
@@ -154,27 +202,27 @@ export function toDeploymentRequest(
   context: CreateContext,
 ): { request: DeploymentRequest; config: DeploymentConfig } {
   const tenant = tenantFor(by, body.tenant_id);
-  const request: DeploymentRequest = {
-    queue: body.queue_name,
-    ...(tenant !== undefined && { tenant }),
-    stableVersion: body.stable_version,
-    canaryVersion: body.canary_version,
-    initialPercentage: body.initial_percentage ?? 0,
-    createdBy: body.created_by ?? by.name,
-    ...(body.metadata !== undefined && { metadata: body.metadata }),
-  };
   const profile = profileConfig(
     context.profiles[body.profile ?? DEFAULT_PROFILE_NAME]!,
     context.profiles[DEFAULT_PROFILE_NAME],
   );
   const pinned = context.strategyOf(body.queue_name);
-  return {
-    request,
-    config: mergeConfig(profile, {
+  const config = withStages(
+    mergeConfig(profile, {
       ...configRequest(body),
       ...(pinned !== undefined && { routingStrategy: pinned }),
     }),
+  );
+  const request: DeploymentRequest = {
+    queue: body.queue_name,
+    ...(tenant !== undefined && { tenant }),
+    stableVersion: body.stable_version,
+    canaryVersion: body.canary_version,
+    initialPercentage: body.initial_percentage ?? config.stages[0]?.percentage ?? 0,
+    createdBy: body.created_by ?? by.name,
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
   };
+  return { request, config };
 }
 
 function configRequest(body: CreateBody): DeploymentConfigRequest {
@@ -190,6 +238,14 @@ function configRequest(body: CreateBody): DeploymentConfigRequest {
     drainTimeoutMs: milliseconds(body.drain_timeout),
     metricsWindowMs: milliseconds(body.metrics_window),
     fallback: body.fallback,
+    autoRollback: body.auto_rollback,
+    analysis: body.analysis,
+    stages: body.stages?.map((stage) => ({
+      percentage: stage.percentage,
+      durationMs: parseDuration(stage.duration)!,
+    })),
+    retryOnStable: body.retry_on_stable,
+    requiredKeys: body.required_distinct_keys,
     rollbackThresholds:
       thresholds &&
       definedOnly({

@@ -169,7 +169,7 @@ function pauseOrResume<P extends 'pause' | 'resume'>(action: P, summary: string)
 
 export function addDeploymentActionRoutes(app: OpenAPIHono<ControlEnv>, service: DeploymentService): void {
   const change = async (c: Context<ControlEnv>, id: string, decide: Decide) => {
-    const changed = await service.change(id, decide, c.get('credential'), ifMatch(c));
+    const changed = await service.change(id, decide, c.get('credential'), { check: ifMatch(c) });
     c.header('ETag', etagOf(changed.deployment));
     return changed;
   };

@@ -219,7 +219,7 @@ export function addDeploymentRoutes(
   });
 
   app.openapi(remove, async (c) => {
-    await service.remove(c.req.valid('param').id, c.get('credential'), ifMatch(c));
+    await service.remove(c.req.valid('param').id, c.get('credential'), { check: ifMatch(c) });
     return c.body(null, 204);
   });
 

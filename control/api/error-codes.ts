@@ -19,6 +19,8 @@ export const ERROR_MEANINGS = {
   CONCURRENCY_LIMIT: '`max_active_deployments` are open already',
   RATE_LIMITED: 'too many requests with the token, or from the address; `Retry-After` says when to come back',
   CONNECTION_LIMIT: '`max_event_streams` are open on this instance already; try again, or another instance',
+  QUEUE_UNAVAILABLE:
+    'something else has the keys of the queue, or it cannot be on this Redis; `error` says which',
   INTERNAL: 'our fault; the log has the details, under the `X-Request-Id`',
   STORE_UNAVAILABLE: 'the store does not answer; nothing was changed, or it is not known',
 } as const satisfies Partial<Record<ErrorCode, string>>;

@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Deployment } from '../../src/core/deployment.ts';
 import { HEALTH_STATUSES, type HealthCheck } from '../../src/core/health.ts';
+import { isProven, requiredEvidence, type Criterion, type Evidence } from '../../src/core/judge/evidence.ts';
+import { evidenceOf } from '../judge/explanation.ts';
 import {
   errorCount,
   errorRate,
@@ -37,8 +39,14 @@ export const snapshotSchema = z
     avg_memory_mb: known.openapi({ description: 'Over the workers that report it.' }),
     peak_memory_mb: known,
     avg_cpu_percent: known,
-    queue_depth: known.openapi({ description: 'Null for hash_ring, which has no queue.' }),
-    dead_letters: known,
+    queue_depth: known.openapi({
+      description:
+        'Jobs in the lane that wait or are delayed, of all tenants. Null for hash_ring, which has no queue, and once ' +
+        'the deployment has ended.',
+    }),
+    dead_letters: known.openapi({
+      description: 'Dead jobs of the queue, which both lanes have in common. Null where `queue_depth` is.',
+    }),
     worker_count: z.int().openapi({ description: 'Workers of the lane that are healthy or degraded.' }),
     version: z.string(),
   })
@@ -54,6 +62,27 @@ const checkSchema = z
 
 export const healthStatusSchema = z.enum(HEALTH_STATUSES).openapi('HealthStatus');
 
+const criterionSchema = z
+  .object({
+    evidence: z.number().openapi({
+      description: 'How many times likelier the jobs are with the criterion breached than within it.',
+    }),
+    required: z.number().openapi({ description: 'What the evidence must reach for the breach to count.' }),
+    proven: z.boolean(),
+  })
+  .openapi('CriterionEvidence');
+
+const evidenceSchema = z
+  .object({
+    error_rate: criterionSchema,
+    latency: criterionSchema,
+    success_rate: criterionSchema,
+    throughput: criterionSchema,
+    canary_jobs: z.int().openapi({ description: 'Jobs sent to the canary at the present percentage.' }),
+    stable_jobs: z.int(),
+  })
+  .openapi('HealthEvidence');
+
 export const healthSchema = z
   .object({
     overall_status: healthStatusSchema,
@@ -63,6 +92,12 @@ export const healthSchema = z
     sample_size_check: checkSchema,
     duration_check: checkSchema,
     last_evaluation: timestamp,
+    evidence: evidenceSchema
+      .optional()
+      .openapi({ description: 'Of the present percentage, once it is judged.' }),
+    notes: z.array(z.string()).optional().openapi({
+      description: 'What the checks do not see: jobs that wait in the canary lane and that nobody takes.',
+    }),
   })
   .openapi('DeploymentHealth');
 
@@ -84,8 +119,8 @@ const SNAPSHOT_EXAMPLE: z.infer<typeof snapshotSchema> = {
   avg_memory_mb: 128.4,
   peak_memory_mb: 186.2,
   avg_cpu_percent: 45.2,
-  queue_depth: null,
-  dead_letters: null,
+  queue_depth: 14,
+  dead_letters: 1,
   worker_count: 8,
   version: 'v1.2.0',
 };
@@ -114,6 +149,14 @@ export const HEALTH_EXAMPLE: z.infer<typeof healthSchema> = {
   sample_size_check: checkExample('Sample Size', 'Sample size: 156 (required: 20)'),
   duration_check: checkExample('Duration', 'Duration: 12m30s (minimum: 5m0s)'),
   last_evaluation: '2025-09-14T12:45:00Z',
+  evidence: {
+    error_rate: { evidence: 0.42, required: 28.6, proven: false },
+    latency: { evidence: 0.11, required: 133, proven: false },
+    success_rate: { evidence: 0.5, required: 200, proven: false },
+    throughput: { evidence: 0.5, required: 400, proven: false },
+    canary_jobs: 160,
+    stable_jobs: 1443,
+  },
 };
 
 export function toMetricsJson(
@@ -128,10 +171,11 @@ export function toMetricsJson(
 
 function toSnapshotJson(
   deployment: Deployment,
-  { windowStart, windowEnd, lanes, workers }: Observation,
+  { windowStart, windowEnd, lanes, workers, queue }: Observation,
   lane: Lane,
 ): z.infer<typeof snapshotSchema> {
   const totals = lanes[lane];
+  const depths = queue?.kind === 'read' ? queue.depths : undefined;
   const rate = errorRate(totals);
   const seconds = (windowEnd - windowStart) / 1000;
   const memory = workers[lane].flatMap(({ metrics }) => metrics.memoryUsageMb ?? []);
@@ -149,8 +193,8 @@ function toSnapshotJson(
     avg_memory_mb: rounded(mean(memory)),
     peak_memory_mb: rounded(memory.length === 0 ? null : Math.max(...memory)),
     avg_cpu_percent: rounded(mean(workers[lane].flatMap(({ metrics }) => metrics.cpuUsagePercent ?? []))),
-    queue_depth: null,
-    dead_letters: null,
+    queue_depth: depths === undefined ? null : depths.lanes[lane].waiting + depths.lanes[lane].delayed,
+    dead_letters: depths?.dead ?? null,
     worker_count: workers[lane].filter(isUp).length,
     version: deployment[`${lane}Version`],
   };
@@ -180,8 +224,14 @@ function rounded(value: number | null): number | null {
   return value === null ? null : Math.round(value * 100) / 100;
 }
 
-export function toHealthJson({ health }: Observation): z.infer<typeof healthSchema> {
-  const at = toInstant(health.evaluatedAt);
+export function toHealthJson({
+  health,
+  evidence,
+  alpha,
+  windowEnd,
+  notes,
+}: Observation): z.infer<typeof healthSchema> {
+  const at = toInstant(windowEnd);
   const check = (found: HealthCheck) => ({ ...found, timestamp: at });
   return {
     overall_status: health.overallStatus,
@@ -191,5 +241,23 @@ export function toHealthJson({ health }: Observation): z.infer<typeof healthSche
     sample_size_check: check(health.sampleSize),
     duration_check: check(health.duration),
     last_evaluation: at,
+    ...(evidence !== undefined && { evidence: toEvidenceJson(evidence, alpha) }),
+    ...(notes.length > 0 && { notes: [...notes] }),
+  };
+}
+
+function toEvidenceJson(evidence: Evidence, alpha: number): z.infer<typeof evidenceSchema> {
+  const of = (criterion: Criterion): z.infer<typeof criterionSchema> => ({
+    evidence: evidenceOf(evidence, criterion),
+    required: Number(requiredEvidence(criterion, alpha).toPrecision(3)),
+    proven: isProven(evidence, criterion, alpha),
+  });
+  return {
+    error_rate: of('error_rate'),
+    latency: of('latency'),
+    success_rate: of('success_rate'),
+    throughput: of('throughput'),
+    canary_jobs: evidence.seen.canary.routed,
+    stable_jobs: evidence.seen.stable.routed,
   };
 }

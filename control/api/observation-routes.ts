@@ -25,13 +25,18 @@ const health = createRoute({
   tags,
   summary: 'The checks of a deployment and what they add up to',
   description:
-    '`healthy`: all pass. `unknown`: fewer canary jobs than the required sample. `warning`: a threshold is breached, ' +
-    'but stable has too few jobs to compare with. `failing`: one is breached.',
+    '`healthy`: no threshold is breached. `unknown`: fewer canary jobs than the required sample, or no stable jobs to ' +
+    'compare with. `warning`: a threshold is breached, but that may be chance. `failing`: it is breached and proven; ' +
+    'with `threshold` analysis the breach is enough.',
   security: SECURITY,
   middleware: [needs('read')],
   request: { params: idParams },
   responses: {
-    200: json('Over the deployment’s metrics window.', healthSchema, HEALTH_EXAMPLE),
+    200: json(
+      'Over the metrics window, but not from before the present percentage.',
+      healthSchema,
+      HEALTH_EXAMPLE,
+    ),
     ...errorAnswers('DEPLOYMENT_NOT_FOUND', ...COMMON_ERRORS),
   },
 });

@@ -8,6 +8,7 @@ const TAGS = [
   { name: 'Deployments', description: 'One canary roll-out of a queue (and tenant) each.' },
   { name: 'Health and monitoring', description: 'How the canary does beside the stable version.' },
   { name: 'Workers', description: 'Who runs the jobs.' },
+  { name: 'Queues', description: 'What waits in lanes, and what is dead.' },
   { name: 'Configuration', description: 'What deployments are made from.' },
   { name: 'Operations', description: 'For those who run it: not under the base path.' },
 ];

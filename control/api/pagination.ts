@@ -53,18 +53,26 @@ export function paginate<T>(
   query: PageQuery,
 ): { readonly data: readonly T[]; readonly pagination: Pagination } | undefined {
   if (query.page === undefined && query.page_size === undefined) return undefined;
+  const { offset, limit } = pageRange(query);
+  return { data: items.slice(offset, offset + limit), pagination: paginationOf(query, items.length) };
+}
+
+/** Which items a page holds; the first page if none was asked for. */
+export function pageRange(query: PageQuery): { readonly offset: number; readonly limit: number } {
+  const limit = Number(query.page_size ?? PAGE_SIZE_DEFAULT);
+  return { offset: (Number(query.page ?? 1) - 1) * limit, limit };
+}
+
+export function paginationOf(query: PageQuery, totalItems: number): Pagination {
   const page = Number(query.page ?? 1);
-  const pageSize = Number(query.page_size ?? PAGE_SIZE_DEFAULT);
-  const totalPages = Math.ceil(items.length / pageSize);
+  const pageSize = pageRange(query).limit;
+  const totalPages = Math.ceil(totalItems / pageSize);
   return {
-    data: items.slice((page - 1) * pageSize, page * pageSize),
-    pagination: {
-      page,
-      page_size: pageSize,
-      total_pages: totalPages,
-      total_items: items.length,
-      has_next: page < totalPages,
-      has_prev: page > 1 && items.length > 0,
-    },
+    page,
+    page_size: pageSize,
+    total_pages: totalPages,
+    total_items: totalItems,
+    has_next: page < totalPages,
+    has_prev: page > 1 && totalItems > 0,
   };
 }

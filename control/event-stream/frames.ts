@@ -59,12 +59,13 @@ function triggerOf({ type, message, data = {} }: DeploymentEvent): readonly Told
     case 'deployment_rolled_back':
       return [{ type: 'rollback_triggered', data: { reason: data['reason'] ?? message } }];
     case 'health_check_failed':
+    case 'health_check_recovered':
       return [
         {
           type: 'health_status_changed',
           data: {
             old_status: data['old_health'] ?? 'unknown',
-            new_status: data['new_health'] ?? 'failing',
+            new_status: data['new_health'] ?? (type === 'health_check_failed' ? 'failing' : 'healthy'),
             message,
           },
         },
@@ -73,6 +74,7 @@ function triggerOf({ type, message, data = {} }: DeploymentEvent): readonly Told
     case 'percentage_updated':
     case 'deployment_paused':
     case 'deployment_resumed':
+    case 'lane_drained':
       return [];
     default:
       return type satisfies never;

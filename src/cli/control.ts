@@ -1,12 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { Registry } from 'prom-client';
+import { laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Config } from '../../config/load.ts';
 import { profilesWith } from '../../config/own-profiles.ts';
-import { createControlApp } from '../../control/app.ts';
+import { createControlPlane } from '../../control/app.ts';
 import { createCredentialStore, parseTokens, type CredentialStore } from '../../control/credentials.ts';
+import { startJudge } from '../../control/judge/judge.ts';
+import { startJudgeLease } from '../../control/judge/lease.ts';
+import { addJudgeMetrics } from '../../control/judge/metrics.ts';
+import { startLanes } from '../../control/lanes/start.ts';
 import { isLoopbackHost } from '../../control/loopback.ts';
+import { systemResolveHost } from '../../control/resolve-host.ts';
 import { startControlServer } from '../../control/server.ts';
 import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import { loadOrCreateToken, type StoredToken } from '../../control/token-file.ts';
+import { openWebhooks } from '../../control/webhooks/open.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
@@ -19,6 +28,8 @@ export interface RunningControl {
   readonly address: AddressInfo;
   /** The token that was made because none is configured. */
   readonly generatedToken: StoredToken | undefined;
+  /** What `/metrics` shows. */
+  readonly metrics: Registry;
   close(): Promise<void>;
 }
 
@@ -28,8 +39,10 @@ const PROPAGATION_WAIT_MS = 1000;
 const CLOSE_GRACE_MS = 5000;
 
 export async function startControl(config: Config, store: Store, log: Logger): Promise<RunningControl> {
+  const webhooks = await openWebhooks(config, systemResolveHost, log);
   const { credentials, generatedToken } = await credentialsOf(config);
-  const app = createControlApp({
+  const registry = new Registry();
+  const { app, deployments, catalog, drain } = createControlPlane({
     store,
     clock: systemClock,
     log,
@@ -40,10 +53,15 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     corsOrigins: config.control.cors_origins,
     propagationWaitMs: PROPAGATION_WAIT_MS,
     workerUrlAllow: config.worker_url_allow,
+    webhooks: webhooks.webhooks,
     strategyOf: (queue) =>
       Object.hasOwn(config.queues, queue) ? config.queues[queue]?.routing_strategy : undefined,
+    queues: config.queues,
+    defaultStrategy: config.default_routing_strategy,
     profiles: profilesWith(config.profiles),
+    judgeAlpha: config.judge.alpha,
     version: VERSION,
+    registry,
     metricsPublic: config.control.metrics_public,
   });
   const server = await startControlServer({ app, host: config.control.host, port: config.control.port });
@@ -53,11 +71,41 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     log,
     workerTimeoutMs: config.worker_timeout,
   });
+  const lease = startJudgeLease({ store, clock: systemClock, log, holder: randomUUID() });
+  const judge = startJudge({
+    store,
+    deployments,
+    lease,
+    clock: systemClock,
+    log,
+    random: Math.random,
+    intervalMs: config.judge.interval,
+    alpha: config.judge.alpha,
+    webhooks: webhooks.webhooks,
+  });
+  addJudgeMetrics(registry, judge);
+  const lanes = startLanes({
+    store,
+    catalog,
+    drain,
+    deployments,
+    lease,
+    clock: systemClock,
+    log,
+    registry,
+    strandedAfterMs: (queue) => laneSettingsOf(config.queues, queue).stranded_after,
+  });
+  const deliveries = webhooks.start({ outbox: store, clock: systemClock, registry, version: VERSION });
   return {
     address: server.address,
     generatedToken,
+    metrics: registry,
     async close() {
+      await judge.stop();
+      await lanes.stop();
+      await lease.stop();
       await workerTimeout.stop();
+      await deliveries.stop();
       await server.close(CLOSE_GRACE_MS);
     },
   };

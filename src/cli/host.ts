@@ -7,7 +7,14 @@ export interface Host {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** How to start this very program again, for commands that run more than one process. */
   readonly self: { readonly command: string; readonly args: readonly string[] };
+  readonly terminal: { readonly isInput: boolean; readonly isOutput: boolean };
   print(text: string): void;
+  /** One line from the terminal. */
+  ask(question: string): Promise<string>;
+  /** The code that the process ends with, once nothing is left to do. */
+  end(code: number): void;
+  /** Once the command has ended, so does the process: what is still under way then can't be cancelled. */
+  abandonRest(): void;
   /** To the process that started this one, if it listens. */
   tellParent(message: string): void;
   /** When the process that started this one goes, however it goes, this one goes too. */

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { createInterface } from 'node:readline/promises';
 import { pino } from 'pino';
 import { createLog } from '../runtime/log.ts';
 import { describeFailure } from './errors.ts';
+import { exitCodeOf } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { createProgram } from './program.ts';
 
@@ -26,12 +28,26 @@ function firstSignal(): Promise<string> {
   });
 }
 
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await terminal.question(question);
+  } finally {
+    terminal.close();
+  }
+}
+
 let stopRequested: Promise<string> | undefined;
+let isRestAbandoned = false;
 
 const host: Host = {
   name: hostname(),
   environment: process.env,
   self: { command: process.execPath, args: [...process.execArgv, process.argv[1]!] },
+  terminal: { isInput: process.stdin.isTTY, isOutput: process.stdout.isTTY },
+  ask,
+  end: (code) => void (process.exitCode = code),
+  abandonRest: () => void (isRestAbandoned = true),
   print: (text) => process.stdout.write(`${text}\n`),
   tellParent: (message) => process.send?.(message),
   endWithParent: () => void process.once('disconnect', () => process.exit()),
@@ -43,6 +59,8 @@ const host: Host = {
 try {
   await createProgram(host).parseAsync(process.argv);
 } catch (error) {
-  process.stderr.write(`${describeFailure(error)}\n`);
-  process.exitCode = 1;
+  const description = describeFailure(error);
+  if (description !== undefined) process.stderr.write(`${description}\n`);
+  process.exitCode = exitCodeOf(error);
 }
+if (isRestAbandoned) process.exit();

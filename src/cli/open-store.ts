@@ -1,12 +1,17 @@
+import { laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Config } from '../../config/load.ts';
+import { isOfBullmq } from '../core/lane-keys.ts';
 import type { Logger } from '../runtime/log.ts';
 import { systemClock } from '../runtime/clock.ts';
+import type { BullmqConfig } from '../runtime/store/bullmq/bullmq-lanes.ts';
 import type { Store } from '../runtime/store/store.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 
 /** Redis where one is configured, else the embedded store. Each is loaded only where it is used. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  if (config.redis_url !== undefined) return openRedis(config.redis_url, log);
+  if (config.redis_url !== undefined) return openRedis(config.redis_url, config, log);
+  refuseBullmq(config);
+  refuseReplicas(config);
   const { openEmbeddedStore } = await import('../runtime/store/sqlite/embedded-store.ts');
   return openEmbeddedStore({ dataDir: config.data_dir, clock: systemClock });
 }
@@ -19,10 +24,48 @@ export async function openSharedStore(config: Config, log: Logger, command: stri
         'redis://host:6379 (or redis+sentinel://, redis+cluster://), or run both planes in one process: lanewise standalone',
     );
   }
-  return openRedis(config.redis_url, log);
+  return openRedis(config.redis_url, config, log);
 }
 
-async function openRedis(url: string, log: Logger): Promise<Store> {
+async function openRedis(url: string, config: Config, log: Logger): Promise<Store> {
   const { openRedisStore } = await import('../runtime/store/redis/redis-store.ts');
-  return openRedisStore({ url, clock: systemClock, log });
+  const bullmq = await bullmqOf(config);
+  const replicasAcknowledged = config.lanes.replicas_acknowledged;
+  return openRedisStore({ url, clock: systemClock, log, bullmq, replicasAcknowledged });
+}
+
+/** Imported only where a queue needs it: the package is an optional peer. */
+async function bullmqOf(config: Config): Promise<BullmqConfig | undefined> {
+  const queue = bullmqQueue(config);
+  if (queue === undefined) return undefined;
+  try {
+    const module = await import('bullmq');
+    return { module, settingsOf: (name) => laneSettingsOf(config.queues, name) };
+  } catch (error) {
+    throw new OperatorError(
+      `queues.${queue}.envelope is bullmq, but the package bullmq can't be loaded: npm install bullmq`,
+      { cause: error },
+    );
+  }
+}
+
+function refuseBullmq(config: Config): void {
+  const queue = bullmqQueue(config);
+  if (queue === undefined) return;
+  throw new OperatorError(
+    `queues.${queue}.envelope is bullmq, which needs Redis: set REDIS_URL to the Redis that the BullMQ workers use`,
+  );
+}
+
+/** Who asks for a second copy must not be told that there is one. */
+function refuseReplicas({ lanes }: Config): void {
+  if (lanes.replicas_acknowledged === 0) return;
+  throw new OperatorError(
+    `lanes.replicas_acknowledged is ${lanes.replicas_acknowledged}, but the embedded store has no replicas: set REDIS_URL, or make it 0`,
+  );
+}
+
+/** The first queue whose workers are BullMQ's. */
+function bullmqQueue({ queues }: Config): string | undefined {
+  return Object.keys(queues).find((name) => isOfBullmq(queues[name]!));
 }

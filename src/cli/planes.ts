@@ -5,7 +5,10 @@ import type { WorkerRequest } from '../core/worker-changes.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { urlOf } from '../runtime/listen.ts';
 import type { Logger } from '../runtime/log.ts';
+import type { Exporting } from '../runtime/otel/exporting.ts';
+import { readExportSettings } from '../runtime/otel/settings.ts';
 import type { Store } from '../runtime/store/store.ts';
+import type { JobTracer } from '../runtime/tracing.ts';
 import { VERSION } from '../runtime/version.ts';
 import { startControl, type RunningControl } from './control.ts';
 import type { Host } from './host.ts';
@@ -20,7 +23,9 @@ const RENEWALS_PER_TIMEOUT = 4;
 export async function runStandalone(host: Host, { config, log }: Settings): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
-  const { store, control, proxy } = await startPlanes(opened, config, log);
+  const exporting = await openExport(opened, host, log, 'lanewise');
+  const { store, control, proxy } = await startPlanes(opened, config, log, exporting?.tracer);
+  await exporting?.exportMetrics([control.metrics, proxy.metrics]);
   host.print(standaloneBanner(control, proxy, await describeStore(store, config)));
   await untilStopped(stopRequested, log);
 }
@@ -30,20 +35,23 @@ export async function startPlanes(
   opened: AsyncDisposableStack,
   config: Config,
   log: Logger,
+  tracer?: JobTracer,
 ): Promise<{ store: Store; control: RunningControl; proxy: Proxy }> {
   const store = await open(opened, await openStore(config, log));
   const control = await openControl(opened, config, store, log);
-  const proxy = await openProxy(opened, config, store, log);
+  const proxy = await openProxy(opened, config, store, log, { tracer });
   return { store, control, proxy };
 }
 
 export async function runControl(host: Host, { config, log }: Settings): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
+  const exporting = await openExport(opened, host, log, 'lanewise-control');
   const store = await open(opened, await openSharedStore(config, log, 'lanewise control'));
   // A wrong password or address is better said now than in the answer to the first request.
   await store.ping();
   const control = await openControl(opened, config, store, log);
+  await exporting?.exportMetrics([control.metrics]);
   host.print(`Lanewise ${VERSION} control plane on ${urlOf(control.address)}\n${tokenLine(control)}`);
   await untilStopped(stopRequested, log);
 }
@@ -52,8 +60,11 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
 export async function runProxy(host: Host, { config, log }: Settings, worker?: WorkerRequest): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
+  const exporting = await openExport(opened, host, log, 'lanewise-proxy');
   const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy'));
-  const proxy = await openProxy(opened, config, store, log);
+  const consumeFor = worker?.id;
+  const proxy = await openProxy(opened, config, store, log, { consumeFor, tracer: exporting?.tracer });
+  await exporting?.exportMetrics([proxy.metrics]);
   if (worker !== undefined) {
     const registration = registerOwnWorker({
       worker,
@@ -69,6 +80,23 @@ export async function runProxy(host: Host, { config, log }: Settings, worker?: W
     `Lanewise ${VERSION} proxy on ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}, admin on ${urlOf(proxy.adminAddress)}`,
   );
   await untilStopped(stopRequested, log);
+}
+
+/** OpenTelemetry, if its variables ask for it; nothing of it is loaded otherwise. Opened first, to be closed last. */
+async function openExport(
+  opened: AsyncDisposableStack,
+  host: Host,
+  log: Logger,
+  serviceName: string,
+): Promise<Exporting | undefined> {
+  const settings = readExportSettings(host.environment);
+  if (settings === undefined) return undefined;
+  const { openExporting } = await import('../runtime/otel/exporting.ts');
+  const exporting = await openExporting({ settings, serviceName, version: VERSION, log });
+  opened.defer(async () => {
+    if (!(await exporting.close())) host.abandonRest();
+  });
+  return exporting;
 }
 
 async function open(opened: AsyncDisposableStack, store: Store): Promise<Store> {
@@ -92,6 +120,10 @@ async function openProxy(
   config: Config,
   store: Store,
   log: Logger,
+  {
+    consumeFor,
+    tracer,
+  }: { readonly consumeFor?: string | undefined; readonly tracer: JobTracer | undefined },
 ): Promise<Proxy> {
   const proxy = await startProxy({
     config,
@@ -100,6 +132,8 @@ async function openProxy(
     log,
     random: Math.random,
     version: VERSION,
+    tracer,
+    ...(consumeFor !== undefined && { consumeFor }),
   });
   opened.defer(() => proxy.close(config.shutdown_timeout));
   log.info({ proxy: proxy.id, revision: proxy.table.revision }, 'proxy started');

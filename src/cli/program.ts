@@ -1,6 +1,9 @@
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 import { VERSION } from '../runtime/version.ts';
 import type { Host } from './host.ts';
+import { EXIT_MEANINGS } from './exit-codes.ts';
+import { addOperatorCommands } from './operate/commands.ts';
+import { candidatesAfter, completionScript, SHELLS, type Shell } from './operate/completion.ts';
 import { loadSettings } from './settings.ts';
 import type { SidecarOptions } from './sidecar.ts';
 
@@ -13,7 +16,12 @@ export function createProgram(host: Host): Command {
     .version(VERSION)
     // `lanewise proxy --version v1.3.0` names the worker's, not ours.
     .enablePositionalOptions()
-    .showHelpAfterError();
+    .showHelpAfterError('(--help says what there is)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `\nExit codes:\n${EXIT_MEANINGS.map(([code, meaning]) => `  ${code}  ${meaning}`).join('\n')}`,
+    );
 
   const serving = (name: string, description: string): Command =>
     program
@@ -49,6 +57,41 @@ export function createProgram(host: Host): Command {
       ]);
       await runProxy(host, loadSettings(host, options.config), sidecarWorker(options, host.name));
     });
+  serving(
+    'export',
+    'Print all deployments, events, routes and workers of the store, as lines of JSON.',
+  ).action(async (options: { config?: string }) => {
+    const { runExport } = await import('./backup.ts');
+    await runExport(host, loadSettings(host, options.config), new Date());
+  });
+  serving('import', 'Restore what export has printed, into an empty store.')
+    .argument('<file>', 'that export has printed')
+    .action(async (file: string, options: { config?: string }) => {
+      const { runImport } = await import('./backup.ts');
+      await runImport(host, loadSettings(host, options.config), file);
+    });
+  addOperatorCommands(program, host);
+  program
+    .command('config')
+    .description('The configuration of a server.')
+    .command('check')
+    .description('Read the file and the environment, and say everything that is wrong with them.')
+    .option('-c, --config <file>', 'YAML configuration; the environment wins over it')
+    .action((options: { config?: string }) => {
+      const { config } = loadSettings(host, options.config);
+      host.print(
+        `The configuration is valid: ${config.redis_url === undefined ? `embedded store in ${config.data_dir}` : 'state in Redis'}.`,
+      );
+    });
+  program
+    .command('completion')
+    .description('A script for the shell: eval "$(lanewise completion bash)".')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action((shell: Shell) => host.print(completionScript(shell)));
+  program
+    .command('complete-words', { hidden: true })
+    .argument('[words...]')
+    .action((words: string[]) => host.print(candidatesAfter(program, words).join('\n')));
   program
     .command('demo')
     .description('Watch a good version being rolled out and a bad one being rolled back, then end.')

@@ -20,7 +20,8 @@ export function loadSettings(host: Host, configPath: string | undefined): Settin
   return { config, log };
 }
 
-function readConfigFile(host: Host, path: string): string {
+/** @throws OperatorError */
+export function readConfigFile(host: Host, path: string): string {
   try {
     return host.readFile(path);
   } catch (error) {

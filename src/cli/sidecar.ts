@@ -31,9 +31,9 @@ export function sidecarWorker(options: SidecarOptions, hostName: string): Worker
     return undefined;
   }
   const url = URL.parse(worker);
-  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
+  if (url === null || !['http:', 'https:', 'unix:'].includes(url.protocol) || url.username !== '') {
     problems.push(
-      `--worker: ${worker} must be an http or https URL without credentials, such as http://127.0.0.1:3000`,
+      `--worker: ${worker} must be an http or https URL without credentials, such as http://127.0.0.1:3000, or a Unix socket, such as unix:/run/worker.sock`,
     );
   }
   const names = (queues ?? '').split(',').map((name) => name.trim());

@@ -43,6 +43,11 @@ export function isEnded(status: DeploymentStatus): boolean {
   return status === 'completed' || status === 'failed';
 }
 
+/** Decided, but jobs may still lie in the lane that was given up. */
+export function isDraining(status: DeploymentStatus): boolean {
+  return status === 'promoting' || status === 'rolling_back';
+}
+
 /** @throws LanewiseError DEPLOYMENT_NOT_ACTIVE when the state does not allow the action. */
 export function nextStatus(status: DeploymentStatus, action: DeploymentAction): DeploymentStatus {
   const next = TRANSITIONS[status][action];

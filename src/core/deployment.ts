@@ -17,6 +17,19 @@ export type DeploymentStatus = (typeof DEPLOYMENT_STATUSES)[number];
 export const FALLBACKS = ['stable', 'none'] as const;
 export type Fallback = (typeof FALLBACKS)[number];
 
+/**
+ * When a breached threshold counts: `sequential` once the evidence says so, `threshold` at once (the plain rule, which
+ * also takes back good canaries by chance).
+ */
+export const ANALYSES = ['sequential', 'threshold'] as const;
+export type Analysis = (typeof ANALYSES)[number];
+
+/** A step of an automatic promotion: a percentage, and how long it must go well before the next one. */
+export interface Stage {
+  readonly percentage: number;
+  readonly durationMs: number;
+}
+
 export interface RollbackThresholds {
   /** Percentage points above stable. */
   readonly maxErrorRateIncrease: number;
@@ -26,7 +39,7 @@ export interface RollbackThresholds {
   readonly maxThroughputDecrease: number;
   /** Percent. */
   readonly minSuccessRate: number;
-  /** Canary jobs in the window. */
+  /** Canary jobs. */
   readonly requiredSampleSize: number;
 }
 
@@ -39,6 +52,15 @@ export interface DeploymentConfig {
   readonly drainTimeoutMs: number;
   readonly metricsWindowMs: number;
   readonly fallback: Fallback;
+  /** Take it back when it fails. */
+  readonly autoRollback: boolean;
+  readonly analysis: Analysis;
+  /** Of automatic promotion, by rising percentage; none without it. */
+  readonly stages: readonly Stage[];
+  /** Try a job that failed on the canary once on stable. For jobs that may run twice. */
+  readonly retryOnStable: boolean;
+  /** Distinct sticky keys that the canary must have seen before anything is decided; 0: any number. */
+  readonly requiredKeys: number;
   readonly rollbackThresholds: RollbackThresholds;
 }
 
@@ -56,10 +78,33 @@ export interface Deployment {
   readonly status: DeploymentStatus;
   readonly startTime: number;
   readonly lastUpdate: number;
+  /** The number of this percentage since the start, from 1. Each change of percentage begins a new step. */
+  readonly step: number;
+  /** When the deployment and its step began, moved on by the time that was spent paused since. */
+  readonly activeFrom: number;
+  readonly stepFrom: number;
+  /** While it is paused. */
+  readonly pausedAt?: number;
   readonly completedAt?: number;
+  /** While its canary lane is being drained. */
+  readonly drain?: Drain;
+  /** Jobs of its canary lane that nobody took, and that went to stable for that. */
+  readonly stranded?: Stranded;
   readonly config: DeploymentConfig;
   readonly createdBy?: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface Drain {
+  /** When the promotion or rollback was decided that it belongs to. */
+  readonly since: number;
+  /** Jobs that have gone to stable so far. */
+  readonly moved: number;
+}
+
+export interface Stranded {
+  readonly moved: number;
+  readonly lastAt: number;
 }
 
 export const EVENT_TYPES = [
@@ -68,9 +113,11 @@ export const EVENT_TYPES = [
   'deployment_promoted',
   'deployment_rolled_back',
   'health_check_failed',
+  'health_check_recovered',
   'auto_promotion_triggered',
   'deployment_paused',
   'deployment_resumed',
+  'lane_drained',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -84,4 +131,14 @@ export interface DeploymentEvent {
   /** Who did it: the name of a credential, or `judge`. */
   readonly actor: string;
   readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** How long it has been active, milliseconds: time spent paused does not count. */
+export function activeMs({ activeFrom, pausedAt }: Deployment, now: number): number {
+  return Math.max(0, (pausedAt ?? now) - activeFrom);
+}
+
+/** The same of its current percentage. */
+export function stepMs({ stepFrom, pausedAt }: Deployment, now: number): number {
+  return Math.max(0, (pausedAt ?? now) - stepFrom);
 }

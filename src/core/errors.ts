@@ -21,6 +21,8 @@ export const ERROR_STATUS = {
   PAYLOAD_TOO_LARGE: 413,
   RATE_LIMITED: 429,
   CONNECTION_LIMIT: 503,
+  // Of the dispatch API too.
+  QUEUE_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
   INTERNAL: 500,
   // Dispatch API. Never 404: dispatchers such as Dapr drop the job on it.
@@ -30,7 +32,7 @@ export const ERROR_STATUS = {
   WORKER_TIMEOUT: 504,
   WORKER_FAILED: 502,
   PROXY_OVERLOADED: 503,
-  QUEUE_UNAVAILABLE: 503,
+  LOOP_DETECTED: 508,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

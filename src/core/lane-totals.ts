@@ -1,3 +1,4 @@
+import { createDistinctKeys, mergeKeys, type DistinctKeys } from './distinct-keys.ts';
 import { createHistogram, merge, quantile, type Histogram } from './histogram.ts';
 import { LANES, type Lane } from './lane.ts';
 import { OUTCOME_INDEX, OUTCOMES } from './outcome.ts';
@@ -11,14 +12,27 @@ export interface LaneTotals {
   routed: number;
   /** Jobs that ended, by OUTCOME_INDEX. */
   readonly outcomes: number[];
+  /** Of the jobs that failed on the canary, those that were tried on stable once. */
+  retried: number;
+  /** Of those, the ones that failed on stable too: not the canary's fault. */
+  excused: number;
   /** Of all that ended but `aborted`. */
   readonly latency: Histogram;
+  /** Of the jobs that were sent to a worker of the lane; none where they are not counted. */
+  readonly keys: DistinctKeys;
 }
 
 export type LanesTotals = Readonly<Record<Lane, LaneTotals>>;
 
 export function createLaneTotals(): LaneTotals {
-  return { routed: 0, outcomes: OUTCOMES.map(() => 0), latency: createHistogram() };
+  return {
+    routed: 0,
+    outcomes: OUTCOMES.map(() => 0),
+    retried: 0,
+    excused: 0,
+    latency: createHistogram(),
+    keys: createDistinctKeys(),
+  };
 }
 
 export function createLanesTotals(): LanesTotals {
@@ -28,8 +42,11 @@ export function createLanesTotals(): LanesTotals {
 export function addLanes(into: LanesTotals, from: LanesTotals): void {
   for (const lane of LANES) {
     into[lane].routed += from[lane].routed;
+    into[lane].retried += from[lane].retried;
+    into[lane].excused += from[lane].excused;
     from[lane].outcomes.forEach((count, outcome) => (into[lane].outcomes[outcome]! += count));
     merge(into[lane].latency, from[lane].latency);
+    mergeKeys(into[lane].keys, from[lane].keys);
   }
 }
 

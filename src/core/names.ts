@@ -28,7 +28,12 @@ export const JOB_KEY: NameGrammar = {
 
 /** Whether Redis Cluster takes a part of the name to choose the slot: what is between the first `{` and the next `}`. */
 export function hasHashTag(name: string): boolean {
-  return /^[^{]*\{[^}]+\}/.test(name);
+  return hashTagOf(name) !== undefined;
+}
+
+/** That part. */
+export function hashTagOf(name: string): string | undefined {
+  return /^[^{]*\{([^}]+)\}/.exec(name)?.[1];
 }
 
 export function isNamed(grammar: NameGrammar, value: string): boolean {

@@ -9,7 +9,9 @@ import { effectiveWeight, type RoutedWorker } from './worker.ts';
 /** A worker as a dispatcher sees it. Owned by the proxy; decisions only read it, `occupy` and `vacate` count. */
 export interface Endpoint {
   readonly worker: RoutedWorker;
-  /** May be sent jobs: the registry says so and nothing that the proxy saw says otherwise. */
+  /** May be sent jobs, as far as the registry knows. */
+  readonly takesJobs: boolean;
+  /** And nothing that the proxy saw says otherwise: it is not ejected, see `outlier.ts`. */
   readonly usable: boolean;
   /** Dispatches that this proxy has under way on it, over all queues. */
   inFlight: number;
@@ -103,11 +105,26 @@ export function vacate({ pool, member, endpoint, keyHash }: Choice<Endpoint>): v
   else pool.keysInFlight.set(keyHash, left);
 }
 
-function isOpen(endpoint: Endpoint, tried: Tried): boolean {
-  return endpoint.usable && !isFull(endpoint) && !tried.includes(endpoint);
+/**
+ * `usable`: those that are. `ejected`: the others that the registry knows as well, for a lane that has nobody else.
+ */
+export type Reach = 'usable' | 'ejected';
+
+/** Whether anybody could take the job, now or once it is less busy. */
+export function hasAble(pool: Pool<Endpoint>, tried: Tried, reach: Reach): boolean {
+  for (const endpoint of pool.endpoints) if (isAble(endpoint, tried, reach)) return true;
+  return false;
 }
 
-function isFull({ worker, inFlight }: Endpoint): boolean {
+function isAble(endpoint: Endpoint, tried: Tried, reach: Reach): boolean {
+  return (endpoint.usable || (reach === 'ejected' && endpoint.takesJobs)) && !tried.includes(endpoint);
+}
+
+function isOpen(endpoint: Endpoint, tried: Tried, reach: Reach): boolean {
+  return isAble(endpoint, tried, reach) && !isFull(endpoint);
+}
+
+export function isFull({ worker, inFlight }: Endpoint): boolean {
   return worker.maxConcurrency !== undefined && inFlight >= worker.maxConcurrency;
 }
 
@@ -117,19 +134,20 @@ export function chooseByKey<E extends Endpoint>(
   key: string,
   bound: BoundedLoad,
   tried: Tried,
+  reach: Reach = 'usable',
 ): Choice<E> | undefined {
   if (pool.ring.size === 0) return undefined;
   const position = ringPosition(key);
   // 31 bits: a small integer to the engine, and two keys under way hardly ever share one.
   const keyHash = position >>> 1;
   const start = findPoint(pool.ring, position);
-  if (!pool.keysInFlight.has(keyHash)) return walkFrom(pool, start, keyHash, UNBOUNDED, 1, tried);
+  if (!pool.keysInFlight.has(keyHash)) return walkFrom(pool, start, keyHash, UNBOUNDED, 1, tried, reach);
   // The mean over all members is the cheap one, and never above the mean over the open ones: whom the key prefers
   // and it lets pass is the choice. Before the job spills, count without the workers that are out.
-  const preferred = walkFrom(pool, start, keyHash, bound, pool.weightTotal, tried);
+  const preferred = walkFrom(pool, start, keyHash, bound, pool.weightTotal, tried, reach);
   return preferred?.spilled === false
     ? preferred
-    : walkFrom(pool, start, keyHash, bound, openWeight(pool, tried), tried);
+    : walkFrom(pool, start, keyHash, bound, openWeight(pool, tried, reach), tried, reach);
 }
 
 const UNBOUNDED: BoundedLoad = { factor: 0, floor: Infinity };
@@ -141,6 +159,7 @@ function walkFrom<E extends Endpoint>(
   bound: BoundedLoad,
   weightTotal: number,
   tried: Tried,
+  reach: Reach,
 ): Choice<E> | undefined {
   const { owners, size } = pool.ring;
   const walk = ++pool.walk;
@@ -152,7 +171,7 @@ function walkFrom<E extends Endpoint>(
     pool.seen[member] = walk;
     left--;
     const endpoint = pool.endpoints[member]!;
-    if (!endpoint.usable || tried.includes(endpoint)) continue;
+    if (!isAble(endpoint, tried, reach)) continue;
     const limit = Math.max(bound.floor, Math.ceil(perWeight * pool.weights[member]!));
     if (!isFull(endpoint) && pool.inFlight[member]! < limit) {
       return { pool, member, endpoint, keyHash, spilled };
@@ -162,10 +181,10 @@ function walkFrom<E extends Endpoint>(
   return undefined;
 }
 
-function openWeight(pool: Pool<Endpoint>, tried: Tried): number {
+function openWeight(pool: Pool<Endpoint>, tried: Tried, reach: Reach): number {
   let sum = 0;
   for (let m = 0; m < pool.endpoints.length; m++) {
-    if (isOpen(pool.endpoints[m]!, tried)) sum += pool.weights[m]!;
+    if (isOpen(pool.endpoints[m]!, tried, reach)) sum += pool.weights[m]!;
   }
   return sum;
 }
@@ -178,12 +197,13 @@ export function chooseByLoad<E extends Endpoint>(
   pool: Pool<E>,
   random: () => number,
   tried: Tried,
+  reach: Reach = 'usable',
 ): Choice<E> | undefined {
   const { ring, endpoints } = pool;
   if (ring.size === 0) return undefined;
-  const first = nextOpen(pool, Math.floor(random() * ring.points.length), tried, -1);
+  const first = nextOpen(pool, Math.floor(random() * ring.points.length), -1, tried, reach);
   if (first === -1) return undefined;
-  const second = nextOpen(pool, Math.floor(random() * ring.points.length), tried, first);
+  const second = nextOpen(pool, Math.floor(random() * ring.points.length), first, tried, reach);
   const member = second !== -1 && load(pool, second) < load(pool, first) ? second : first;
   return { pool, member, endpoint: endpoints[member]!, keyHash: NO_KEY, spilled: false };
 }
@@ -193,7 +213,7 @@ function load(pool: Pool<Endpoint>, member: number): number {
 }
 
 /** The first open worker other than `not` from a point on, or −1. */
-function nextOpen(pool: Pool<Endpoint>, start: number, tried: Tried, not: number): number {
+function nextOpen(pool: Pool<Endpoint>, start: number, not: number, tried: Tried, reach: Reach): number {
   const { owners, size } = pool.ring;
   const walk = ++pool.walk;
   for (let i = start, left = size; left > 0; i = i + 1 === owners.length ? 0 : i + 1) {
@@ -201,7 +221,7 @@ function nextOpen(pool: Pool<Endpoint>, start: number, tried: Tried, not: number
     if (pool.seen[member] === walk) continue;
     pool.seen[member] = walk;
     left--;
-    if (member !== not && isOpen(pool.endpoints[member]!, tried)) return member;
+    if (member !== not && isOpen(pool.endpoints[member]!, tried, reach)) return member;
   }
   return -1;
 }

@@ -29,8 +29,13 @@ export interface Split {
   readonly deploymentId: string;
   readonly canaryVersion: string;
   readonly percentage: number;
+  /** The number of this percentage in its deployment: what the telemetry of its jobs is kept under. */
+  readonly step: number;
   readonly sticky: boolean;
   readonly fallback: Fallback;
+  readonly retryOnStable: boolean;
+  /** Whether distinct keys are counted. */
+  readonly countsKeys: boolean;
 }
 
 /** A route as the domain writes it: revisions that stand for "this very change" are filled in by the store. */
@@ -74,18 +79,21 @@ export function openSplit(previous: Route | undefined, deployment: Deployment): 
       deploymentId: deployment.id,
       canaryVersion,
       percentage: deployment.currentPercent,
+      step: deployment.step,
       sticky: deployment.config.stickyRouting,
       fallback: deployment.config.fallback,
+      retryOnStable: deployment.config.retryOnStable,
+      countsKeys: deployment.config.requiredKeys > 0,
     },
     promotedAt: previous?.promotedAt ?? 0,
     decidedAt: THIS_REVISION,
   };
 }
 
-export function withPercentage(route: Route, percentage: number): Route {
+export function withPercentage(route: Route, percentage: number, step: number): Route {
   const { split } = route;
   if (split === undefined) return route;
-  return { ...route, revision: THIS_REVISION, split: { ...split, percentage } };
+  return { ...route, revision: THIS_REVISION, split: { ...split, percentage, step } };
 }
 
 /** The canary version takes over; the old stable one is kept as a last resort. */
@@ -110,6 +118,24 @@ export function rolledBack(route: Route): Route {
     ...rest,
     revision: THIS_REVISION,
     rejected: remember(route.rejected, split.canaryVersion),
+    decidedAt: THIS_REVISION,
+  };
+}
+
+/**
+ * A promotion is taken back before it is over: the version that it replaced is the stable one again. `promotedAt` stays,
+ * so a tenant is held at the version that its deployment began from.
+ */
+export function promotionTakenBack(
+  route: Route,
+  { stableVersion, canaryVersion }: Pick<Deployment, 'stableVersion' | 'canaryVersion'>,
+): Route {
+  return {
+    ...route,
+    revision: THIS_REVISION,
+    stableVersion,
+    superseded: without(route.superseded, stableVersion),
+    rejected: remember(route.rejected, canaryVersion),
     decidedAt: THIS_REVISION,
   };
 }

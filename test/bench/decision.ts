@@ -40,7 +40,10 @@ function routeOf(queue: string): Route {
       canaryVersion: 'v2',
       percentage: 10,
       sticky: true,
+      step: 1,
       fallback: 'stable',
+      retryOnStable: false,
+      countsKeys: false,
     },
     promotedAt: 0,
     decidedAt: 1,
@@ -54,7 +57,7 @@ export function benchDecisions(queueCount: number): DecisionResult {
     endpointOf(worker) {
       let endpoint = endpoints.get(worker.id);
       if (endpoint === undefined)
-        endpoints.set(worker.id, (endpoint = { worker, usable: true, inFlight: 0 }));
+        endpoints.set(worker.id, (endpoint = { worker, takesJobs: true, usable: true, inFlight: 0 }));
       return endpoint;
     },
     policyOf: () => ({

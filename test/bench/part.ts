@@ -3,8 +3,9 @@ import { createServer, request as httpRequest, Agent } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Pool } from 'undici';
 import { Rig } from '../helpers/rig.ts';
+import { sendTelemetry, type TelemetryPart } from './telemetry-load.ts';
 
-/** What one process of a measurement does: `part.ts worker|proxy|load <json>`. */
+/** What one process of a measurement does: `part.ts worker|proxy|load|telemetry <json>`. */
 
 const [part, json = '{}'] = process.argv.slice(2);
 const tell = (message: unknown): void => void process.send!(message);
@@ -152,6 +153,12 @@ switch (part) {
   }
   case 'load':
     await runLoad(JSON.parse(json) as LoadPart);
+    break;
+  case 'telemetry':
+    // A long message needs its time.
+    process.send!(await sendTelemetry(JSON.parse(json) as TelemetryPart, () => tell('started')), () =>
+      process.disconnect(),
+    );
     break;
   default:
     throw new Error(`unknown part ${String(part)}`);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 /** The parts of a measurement, each a process of its own, so that their costs can be told apart. */
 
-export type Part = 'worker' | 'proxy' | 'load';
+export type Part = 'worker' | 'proxy' | 'load' | 'telemetry';
 
 export class BenchProcess implements AsyncDisposable {
   readonly #child: ChildProcess;

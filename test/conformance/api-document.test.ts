@@ -141,7 +141,7 @@ describe('the endpoints of the API document', () => {
       totals[lane].routed = 100;
       totals[lane].outcomes[OUTCOME_INDEX.success] = 100;
       for (let i = 0; i < 100; i++) record(totals[lane].latency, 100 + i);
-      await control.store.recordTelemetry(id, totals);
+      await control.store.recordTelemetry(id, 1, totals);
       await control.call('POST', '/workers', { id: lane, version, queues: ['payment-processing'] });
       await control.call('PUT', `/workers/${lane}/status`, {
         status: 'healthy',

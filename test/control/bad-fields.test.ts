@@ -3,6 +3,11 @@ import { created, MINIMAL, openControl } from './harness.ts';
 import { refusal } from './refusal.ts';
 
 const LONG = 'x'.repeat(129);
+const STAGE = { percentage: 10, duration: '5m' };
+
+function manyStages(count: number): readonly unknown[] {
+  return Array.from({ length: count }, (_, i) => ({ ...STAGE, percentage: i + 1 }));
+}
 
 describe('a deployment is refused for', () => {
   test.each<[string, unknown, readonly string[]]>([
@@ -45,6 +50,29 @@ describe('a deployment is refused for', () => {
     ['an unknown profile', { ...MINIMAL, profile: 'reckless' }, ['profile']],
     ['a profile that every object has', { ...MINIMAL, profile: 'constructor' }, ['profile']],
     ['an unknown fallback', { ...MINIMAL, fallback: 'canary' }, ['fallback']],
+    ['an unknown analysis', { ...MINIMAL, analysis: 'bayes' }, ['analysis']],
+    ['stages without automatic promotion', { ...MINIMAL, stages: [STAGE] }, ['stages']],
+    ['no stage', { ...MINIMAL, auto_promotion: true, stages: [] }, ['stages']],
+    ['21 stages', { ...MINIMAL, auto_promotion: true, stages: manyStages(21) }, ['stages']],
+    ['the same stage twice', { ...MINIMAL, auto_promotion: true, stages: [STAGE, STAGE] }, ['stages']],
+    [
+      'stages at 0 and at 100',
+      {
+        ...MINIMAL,
+        auto_promotion: true,
+        stages: [
+          { ...STAGE, percentage: 0 },
+          { ...STAGE, percentage: 100 },
+        ],
+      },
+      ['stages[0].percentage', 'stages[1].percentage'],
+    ],
+    [
+      'a stage of another shape',
+      { ...MINIMAL, auto_promotion: true, stages: [{ percent: 5, duration: 60 }] },
+      ['stages[0].duration', 'stages[0].percent', 'stages[0].percentage'],
+    ],
+    ['half a key', { ...MINIMAL, required_distinct_keys: 0.5 }, ['required_distinct_keys']],
     ['a percentage above 100', { ...MINIMAL, initial_percentage: 101 }, ['initial_percentage']],
     ['a percentage of three decimals', { ...MINIMAL, initial_percentage: 0.125 }, ['initial_percentage']],
     ['a text as metadata', { ...MINIMAL, metadata: 'x' }, ['metadata']],

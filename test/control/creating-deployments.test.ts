@@ -38,6 +38,14 @@ describe('creating a deployment', () => {
       metrics_window: '2m',
       rollback_thresholds: { min_success_rate: 99.5 },
       fallback: 'none',
+      auto_rollback: false,
+      analysis: 'threshold',
+      stages: [
+        { percentage: 10, duration: '90s' },
+        { percentage: 33.3, duration: '1h' },
+      ],
+      retry_on_stable: true,
+      required_distinct_keys: 12,
       initial_percentage: 12.5,
       created_by: 'ops-team@acme.com',
       metadata: { ticket: 'OPS-1', nested: { list: [1, null, true] } },
@@ -47,7 +55,8 @@ describe('creating a deployment', () => {
     expect(body).toMatchObject({
       tenant_id: 'acme-corp',
       current_percent: 12.5,
-      target_percent: 12.5,
+      // Automatic promotion is on its way to all of it.
+      target_percent: 100,
       created_by: 'ops-team@acme.com',
       metadata: { ticket: 'OPS-1', nested: { list: [1, null, true] } },
     });
@@ -60,6 +69,14 @@ describe('creating a deployment', () => {
       drain_timeout: '1m0s',
       metrics_window: '2m0s',
       fallback: 'none',
+      auto_rollback: false,
+      analysis: 'threshold',
+      stages: [
+        { percentage: 10, duration: '1m30s' },
+        { percentage: 33.3, duration: '1h0m0s' },
+      ],
+      retry_on_stable: true,
+      required_distinct_keys: 12,
       rollback_thresholds: {
         max_error_rate_increase: 2,
         max_latency_increase: 20,
@@ -68,6 +85,15 @@ describe('creating a deployment', () => {
         required_sample_size: 20,
       },
     });
+  });
+
+  test('with automatic promotion it starts at its first stage, on its way to 100 %', async () => {
+    const control = await openControl();
+    const { body } = await control.call('POST', '/deployments', { ...MINIMAL, profile: 'aggressive' });
+    expect(body).toMatchObject({ current_percent: 5, target_percent: 100 });
+    expect(body.config.stages).toEqual(
+      [5, 25, 50, 75].map((percentage) => ({ percentage, duration: '30s' })),
+    );
   });
 
   test('takes the durations under both of their names', async () => {

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { DOCUMENTED_PROFILES } from '../../config/profiles.ts';
-import { WORKER_URL_ALLOW_DEFAULT } from '../../config/schema.ts';
-import { BASE_PATH, createControlApp, type ControlApp } from '../../control/app.ts';
+import { URL_ALLOW_DEFAULT } from '../../config/schema.ts';
+import { BASE_PATH, createControlPlane, type ControlApp } from '../../control/app.ts';
 import { createCredentialStore } from '../../control/credentials.ts';
+import type { DeploymentService } from '../../control/deployments.ts';
 import type { ControlDeps } from '../../control/deps.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -38,6 +39,7 @@ export interface Answer {
 export interface Control {
   readonly app: ControlApp;
   readonly store: Store;
+  readonly deployments: DeploymentService;
   /** A call under the base path; an object is sent as JSON. */
   call(method: string, path: string, body?: unknown, who?: Who): Promise<Answer>;
   /** Any request. */
@@ -62,7 +64,7 @@ export async function openControl(overrides: Partial<ControlDeps> = {}): Promise
   const store =
     overrides.store ?? openEmbeddedStore({ dataDir: await temporaryDirectory(), clock: systemClock });
   onTestFinished(() => store.close());
-  const app = createControlApp({
+  const { app, deployments } = createControlPlane({
     store,
     clock: systemClock,
     log: createLog('silent'),
@@ -75,9 +77,10 @@ export async function openControl(overrides: Partial<ControlDeps> = {}): Promise
     ]),
     maxActiveDeployments: 1000,
     propagationWaitMs: 1000,
-    workerUrlAllow: WORKER_URL_ALLOW_DEFAULT,
+    workerUrlAllow: URL_ALLOW_DEFAULT,
     strategyOf: () => undefined,
     profiles: DOCUMENTED_PROFILES,
+    judgeAlpha: 0.05,
     version: '0.0.0-test',
     ...overrides,
   });
@@ -96,6 +99,7 @@ export async function openControl(overrides: Partial<ControlDeps> = {}): Promise
   return {
     app,
     store,
+    deployments,
     fetch: fetchAnswer,
     call: (method, path, body, who = 'operator') =>
       fetchAnswer(`${BASE_PATH}${path}`, {

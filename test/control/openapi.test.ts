@@ -89,6 +89,7 @@ describe('the description of the API', () => {
     const { endpoints } = await readDescription();
     expect(endpoints.map(({ name }) => name).toSorted((a, b) => a.localeCompare(b))).toEqual([
       `DELETE ${BASE_PATH}/deployments/{id}`,
+      `DELETE ${BASE_PATH}/queues/{queue}/dead`,
       `DELETE ${BASE_PATH}/workers/{id}`,
       `GET ${BASE_PATH}/config/profiles`,
       `GET ${BASE_PATH}/deployments`,
@@ -96,6 +97,8 @@ describe('the description of the API', () => {
       `GET ${BASE_PATH}/deployments/{id}/events`,
       `GET ${BASE_PATH}/deployments/{id}/health`,
       `GET ${BASE_PATH}/deployments/{id}/metrics`,
+      `GET ${BASE_PATH}/queues`,
+      `GET ${BASE_PATH}/queues/{queue}/dead`,
       `GET ${BASE_PATH}/workers`,
       'GET /healthz',
       'GET /metrics',
@@ -105,6 +108,7 @@ describe('the description of the API', () => {
       `POST ${BASE_PATH}/deployments/{id}/promote`,
       `POST ${BASE_PATH}/deployments/{id}/resume`,
       `POST ${BASE_PATH}/deployments/{id}/rollback`,
+      `POST ${BASE_PATH}/queues/{queue}/dead/requeue`,
       `POST ${BASE_PATH}/workers`,
       `PUT ${BASE_PATH}/deployments/{id}/percentage`,
       `PUT ${BASE_PATH}/workers/{id}/status`,

@@ -116,9 +116,22 @@ test('the events of a deployment tell its whole story, newest first', async () =
   await control.call('POST', `/deployments/${id}/rollback`, { reason: 'too slow' });
   const { status, body } = await control.call('GET', `/deployments/${id}/events`, undefined, 'viewer');
   expect(status).toBe(200);
-  expect(body.count).toBe(5);
+  expect(body.count).toBe(6);
   const common = { id: EVENT_ID, deployment_id: id, timestamp: INSTANT, actor: 'ops' };
   expect(body.events).toEqual([
+    {
+      ...common,
+      actor: 'drainer',
+      type: 'lane_drained',
+      message: 'Canary lane drained: 0 jobs moved to stable',
+      data: {
+        drained: 0,
+        remaining: 0,
+        drain_incomplete: false,
+        old_status: 'rolling_back',
+        new_status: 'failed',
+      },
+    },
     {
       ...common,
       type: 'deployment_rolled_back',
@@ -128,7 +141,7 @@ test('the events of a deployment tell its whole story, newest first', async () =
         old_percentage: 25,
         new_percentage: 0,
         old_status: 'active',
-        new_status: 'failed',
+        new_status: 'rolling_back',
       },
     },
     {

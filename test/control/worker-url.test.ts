@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { WORKER_URL_ALLOW_DEFAULT } from '../../config/schema.ts';
+import { URL_ALLOW_DEFAULT } from '../../config/schema.ts';
 import { createWorkerUrlCheck } from '../../control/worker-url.ts';
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -16,7 +16,7 @@ const resolve = async (host: string): Promise<readonly string[]> => {
   return addresses;
 };
 
-const check = createWorkerUrlCheck(WORKER_URL_ALLOW_DEFAULT, resolve);
+const check = createWorkerUrlCheck(URL_ALLOW_DEFAULT, resolve);
 
 describe('a worker may live at', () => {
   test.each([
@@ -88,6 +88,39 @@ test('the configuration decides what is allowed, but never opens the metadata se
   expect(await single('http://127.0.0.1')).toMatchObject({
     kind: 'refused',
     problem: expect.stringContaining('LANEWISE_WORKER_URL_ALLOW') as string,
+  });
+});
+
+describe('a Unix socket', () => {
+  const sockets = createWorkerUrlCheck([...URL_ALLOW_DEFAULT, 'unix:/run/workers/'], resolve);
+
+  test('is refused unless its directory is allowed', async () => {
+    expect(await check('unix:/run/workers/a.sock')).toEqual({
+      kind: 'refused',
+      problem:
+        'is the Unix socket /run/workers/a.sock; none is allowed (LANEWISE_WORKER_URL_ALLOW, as in unix:/run/workers/)',
+    });
+    expect(await sockets('unix:/run/workers/a.sock')).toEqual({
+      kind: 'accepted',
+      url: 'unix:/run/workers/a.sock',
+    });
+    expect(await sockets('unix:/run/workers/deeper/a.sock')).toMatchObject({ kind: 'accepted' });
+  });
+
+  test.each([
+    'unix:/run/docker.sock',
+    'unix:/run/workers',
+    'unix:/run/workers/',
+    'unix:/run/workers-of-others/a.sock',
+    'unix:/run/workers/../docker.sock',
+    'unix:/run/workers/./a.sock',
+    'unix:/run/workers//a.sock',
+    'unix:run/workers/a.sock',
+    'unix:///run/workers/a.sock',
+    'unix:',
+    `unix:/run/workers/${'x'.repeat(100)}`,
+  ])('is refused at %.60s', async (url) => {
+    expect(await sockets(url)).toMatchObject({ kind: 'refused' });
   });
 });
 

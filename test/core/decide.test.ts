@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { chooseLane, decide, placeInLane, type CompiledRoute } from '../../src/core/decide.ts';
+import { awaitedPool, chooseLane, decide, placeInLane, type CompiledRoute } from '../../src/core/decide.ts';
 import { laneSeed, laneThreshold, type Lane } from '../../src/core/lane.ts';
-import { BOUNDED_LOAD_DEFAULT } from '../../src/core/pool.ts';
+import { BOUNDED_LOAD_DEFAULT, NONE_TRIED, type Pool } from '../../src/core/pool.ts';
 import {
   KEY_SHAPES,
   keysOf,
@@ -29,6 +29,10 @@ function routeOf(percentage: number, over: Partial<TestRoute> = {}): TestRoute {
     seed: laneSeed('canary_1'),
     threshold: laneThreshold(percentage),
     fallsBack: true,
+    versions: { stable: 'v1', canary: 'v2' },
+    retriesOnStable: false,
+    step: 1,
+    countsKeys: false,
     deploymentId: 'canary_1',
     boundedLoad: BOUNDED_LOAD_DEFAULT,
     canary: pair('canary'),
@@ -39,7 +43,22 @@ function routeOf(percentage: number, over: Partial<TestRoute> = {}): TestRoute {
 }
 
 function close(...pools: readonly TestRoute['canary'][]): void {
-  for (const endpoint of pools.flatMap((pool) => pool.endpoints)) endpoint.usable = false;
+  for (const endpoint of pools.flatMap((pool) => pool.endpoints)) {
+    endpoint.takesJobs = false;
+    endpoint.usable = false;
+  }
+}
+
+function eject(pool: Pool<TestEndpoint>, ...members: readonly number[]): void {
+  for (const member of members) pool.endpoints[member]!.usable = false;
+}
+
+function fill(pool: Pool<TestEndpoint>, ...members: readonly number[]): void {
+  for (const member of members) {
+    const endpoint = pool.endpoints[member]!;
+    endpoint.worker = { ...endpoint.worker, maxConcurrency: 1 };
+    endpoint.inFlight = 1;
+  }
 }
 
 function noRandom(): number {
@@ -133,6 +152,53 @@ describe('nobody home', () => {
     route.stable.endpoints[0]!.usable = false;
     setInFlight(route.stable, 1, 100_000);
     expect(whereTo(route)).toEqual(new Set(['stable as stable']));
+  });
+});
+
+describe('a worker that is ejected', () => {
+  test('is passed over for the others of its lane, never for another lane', () => {
+    const route = routeOf(100);
+    eject(route.canary, 0);
+    expect(whereTo(route)).toEqual(new Set(['canary as canary']));
+    const workers = KEYS.map((key) => decide(route, key, undefined, noRandom)!.endpoint);
+    expect(new Set(workers)).toEqual(new Set([route.canary.endpoints[1]]));
+  });
+
+  test('is taken where its lane has nobody else, so that what is bad fails where the judge sees it', () => {
+    const route = routeOf(50);
+    eject(route.canary, 0, 1);
+    expect(whereTo(route)).toEqual(new Set(['stable as stable', 'canary as canary']));
+    const { endpoints } = route.canary;
+    expect(placeInLane(route, 'canary', 'key', noRandom, [endpoints[0]!])?.endpoint).toBe(endpoints[1]);
+  });
+
+  test('is not taken because the others are busy', () => {
+    const route = routeOf(100);
+    eject(route.canary, 0);
+    fill(route.canary, 1);
+    expect(whereTo(route)).toEqual(new Set(['nowhere']));
+  });
+});
+
+describe('a lane whose workers are full', () => {
+  test('keeps its jobs waiting: they go to no other lane and no other version', () => {
+    const route = routeOf(50);
+    fill(route.canary, 0, 1);
+    fill(route.stable, 0, 1);
+    expect(whereTo(route)).toEqual(new Set(['nowhere']));
+    expect(awaitedPool(route, 'canary', NONE_TRIED)).toBe(route.canary);
+    expect(awaitedPool(route, 'stable', NONE_TRIED)).toBe(route.stable);
+  });
+
+  test('is awaited only by those that may go there, and while anybody in it could take them', () => {
+    const route = routeOf(50);
+    fill(route.stable, 0, 1);
+    close(route.canary);
+    expect(awaitedPool(route, 'canary', NONE_TRIED)).toBe(route.stable);
+    expect(awaitedPool({ ...route, fallsBack: false }, 'canary', NONE_TRIED)).toBeUndefined();
+    expect(awaitedPool(route, 'stable', route.stable.endpoints)).toBe(route.reserve);
+    close(route.stable, route.reserve);
+    expect(awaitedPool(route, 'stable', NONE_TRIED)).toBeUndefined();
   });
 });
 

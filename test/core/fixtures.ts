@@ -11,12 +11,13 @@ export function workerOf(id: string, over: Partial<RoutedWorker> = {}): RoutedWo
 /** An endpoint whose state a test may set, as the proxy would. */
 export interface TestEndpoint extends Endpoint {
   worker: RoutedWorker;
+  takesJobs: boolean;
   usable: boolean;
   inFlight: number;
 }
 
 export function endpointOf(worker: RoutedWorker): TestEndpoint {
-  return { worker, usable: true, inFlight: 0 };
+  return { worker, takesJobs: true, usable: true, inFlight: 0 };
 }
 
 export function poolOf(...workers: readonly RoutedWorker[]): Pool<TestEndpoint> {
@@ -49,6 +50,9 @@ export function deploymentOf(over: Partial<Deployment> = {}): Deployment {
     status: 'active',
     startTime: 0,
     lastUpdate: 0,
+    step: 1,
+    activeFrom: 0,
+    stepFrom: 0,
     config: {
       routingStrategy: 'hash_ring',
       stickyRouting: true,
@@ -58,6 +62,11 @@ export function deploymentOf(over: Partial<Deployment> = {}): Deployment {
       drainTimeoutMs: 60_000,
       metricsWindowMs: 300_000,
       fallback: 'stable',
+      autoRollback: true,
+      analysis: 'sequential',
+      stages: [],
+      retryOnStable: false,
+      requiredKeys: 0,
       rollbackThresholds: {
         maxErrorRateIncrease: 5,
         maxLatencyIncrease: 50,

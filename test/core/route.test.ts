@@ -6,6 +6,7 @@ import {
   effectiveRoute,
   openSplit,
   promoted,
+  promotionTakenBack,
   rolledBack,
   scopeKey,
   stampRoute,
@@ -45,8 +46,11 @@ describe('openSplit', () => {
         deploymentId: 'canary_7',
         canaryVersion: 'v2',
         percentage: 12.5,
+        step: 1,
         sticky: true,
         fallback: 'stable',
+        retryOnStable: false,
+        countsKeys: false,
       },
       promotedAt: 0,
       decidedAt: THIS_REVISION,
@@ -64,6 +68,11 @@ describe('openSplit', () => {
   });
 });
 
+function ended(route: Route, end: string, versions: { stableVersion: string; canaryVersion: string }): Route {
+  if (end === 'rolled back') return rolledBack(route);
+  return end === 'promoted' ? promoted(route) : promotionTakenBack(promoted(route), versions);
+}
+
 describe('promotion is safe to forget', () => {
   const v2Promoted = promoted(open(undefined, 'v2'));
 
@@ -75,7 +84,7 @@ describe('promotion is safe to forget', () => {
 
   test('it stays so while the next deployment is open, promoted, or rolled back', () => {
     const next = open(v2Promoted, 'v3');
-    for (const route of [next, withPercentage(next, 50), promoted(next), rolledBack(next)]) {
+    for (const route of [next, withPercentage(next, 50, 2), promoted(next), rolledBack(next)]) {
       expect(placeOf('v1', route)).toBe('reserve');
     }
     expect(placeOf('v2', next)).toBe('stable');
@@ -86,13 +95,13 @@ describe('promotion is safe to forget', () => {
   test('promoting or rolling back once more changes nothing', () => {
     expect(promoted(v2Promoted)).toBe(v2Promoted);
     expect(rolledBack(v2Promoted)).toBe(v2Promoted);
-    expect(withPercentage(v2Promoted, 10)).toBe(v2Promoted);
+    expect(withPercentage(v2Promoted, 10, 2)).toBe(v2Promoted);
   });
 
   test('whatever a queue went through, each version is where the last decision that named it put it', () => {
     const release = fc.record({
       canary: fc.constantFrom('v1', 'v2', 'v3', 'v4', 'v5'),
-      end: fc.constantFrom('promoted', 'rolled back'),
+      end: fc.constantFrom('promoted', 'rolled back', 'taken back while it was promoted'),
     });
     fc.assert(
       fc.property(fc.array(release, { minLength: 1, maxLength: 30 }), (releases) => {
@@ -105,7 +114,7 @@ describe('promotion is safe to forget', () => {
           places.set(stable, 'stable').set(canary, 'canary');
           for (const [version, place] of places) expect(placeOf(version, route)).toBe(place);
 
-          route = end === 'promoted' ? promoted(route) : rolledBack(route);
+          route = ended(route, end, { stableVersion: stable, canaryVersion: canary });
           if (end === 'promoted') {
             places.set(stable, 'reserve').set(canary, 'stable');
             stable = canary;
@@ -130,7 +139,7 @@ describe('promotion is safe to forget', () => {
 
 describe('rolledBack', () => {
   test('gives the rejected version nothing, and all jobs to the stable one', () => {
-    const route = rolledBack(withPercentage(open(undefined, 'v2'), 50));
+    const route = rolledBack(withPercentage(open(undefined, 'v2'), 50, 2));
     expect(placeOf('v2', route)).toBe('none');
     expect(placeOf('v1', route)).toBe('stable');
     expect(route.split).toBeUndefined();
@@ -149,13 +158,13 @@ describe('rolledBack', () => {
 });
 
 describe('withPercentage', () => {
-  test('changes the percentage and nothing else', () => {
+  test('changes the percentage and its step and nothing else', () => {
     const before = stampRoute(open(undefined, 'v2'), 7);
-    const after = withPercentage(before, 33.33);
+    const after = withPercentage(before, 33.33, 2);
     expect(after).toEqual({
       ...before,
       revision: THIS_REVISION,
-      split: { ...before.split!, percentage: 33.33 },
+      split: { ...before.split!, percentage: 33.33, step: 2 },
     });
     expect(before.split!.percentage).toBe(0);
   });
@@ -165,7 +174,7 @@ describe('stampRoute', () => {
   test('puts the revision of the change where it stands for this very change, and only there', () => {
     const opened = stampRoute(open(undefined, 'v2'), 7);
     expect(opened).toMatchObject({ revision: 7, promotedAt: 0, decidedAt: 7 });
-    const raised = stampRoute(withPercentage(opened, 50), 8);
+    const raised = stampRoute(withPercentage(opened, 50, 2), 8);
     expect(raised).toMatchObject({ revision: 8, promotedAt: 0, decidedAt: 7 });
     const done = stampRoute(promoted(raised), 9);
     expect(done).toMatchObject({ revision: 9, promotedAt: 9, decidedAt: 9 });
@@ -201,7 +210,7 @@ class History {
     let after: Route;
     if (change === 'promoted') after = promoted(before!);
     else if (change === 'rolled back') after = rolledBack(before!);
-    else if (change.endsWith('%')) after = withPercentage(before!, Number(words[0]));
+    else if (change.endsWith('%')) after = withPercentage(before!, Number(words[0]), 2);
     else after = open(before, words[2]!, words[0]);
     this[scope] = stampRoute(after, ++this.#revision);
   }

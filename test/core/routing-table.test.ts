@@ -135,6 +135,9 @@ const anyRoute: fc.Arbitrary<Route> = fc
         canaryVersion: version,
         percentage: fc.nat(10_000).map((hundredths) => hundredths / 100),
         sticky: fc.boolean(),
+        step: fc.nat(),
+        retryOnStable: fc.boolean(),
+        countsKeys: fc.boolean(),
         fallback: fc.constantFrom('stable' as const, 'none' as const),
       }),
       { nil: undefined },
@@ -328,7 +331,7 @@ describe('a change leaves alone', () => {
   test('the queues that it does not touch: their compiled objects stay the same', () => {
     const table = tableOf([OPEN, other], [V1, V2, elsewhere]);
     const untouched = table.queues.get('other');
-    putRoute(table, withPercentage(OPEN, 50));
+    putRoute(table, withPercentage(OPEN, 50, 2));
     change(table, { kind: 'worker', worker: { ...V1, status: 'degraded' } });
     change(table, { kind: 'worker_removed', workerId: 'two' });
     change(table, { kind: 'worker', worker: workerOf('three') });
@@ -348,7 +351,7 @@ describe('a change leaves alone', () => {
   test('the pools, if it is a change of percentage: no ring is built', () => {
     const table = tableOf([OPEN], [V1, V2]);
     const before = table.routeFor('q', undefined)!;
-    putRoute(table, withPercentage(OPEN, 50));
+    putRoute(table, withPercentage(OPEN, 50, 2));
     const after = table.routeFor('q', undefined)!;
     expect(after).toMatchObject({ percentage: 50, threshold: laneThreshold(50) });
     pools(after).forEach((pool, i) => expect(pool).toBe(pools(before)[i]));
@@ -439,14 +442,15 @@ describe('queues', () => {
 });
 
 describe('a compiled route', () => {
-  test('carries the deployment’s id, its salt, and whether jobs may fall back', () => {
+  test('carries the deployment’s id, its salt, its step, and what may be done with its jobs', () => {
     const { config } = deploymentOf();
     const open = openSplit(
       undefined,
       deploymentOf({
         id: 'canary_9',
         currentPercent: 12.34,
-        config: { ...config, fallback: 'none', stickyRouting: false },
+        step: 3,
+        config: { ...config, fallback: 'none', stickyRouting: false, retryOnStable: true, requiredKeys: 20 },
       }),
     );
     expect(tableOf([open], []).routeFor('q', undefined)).toMatchObject({
@@ -458,6 +462,9 @@ describe('a compiled route', () => {
       threshold: laneThreshold(12.34),
       sticky: false,
       fallsBack: false,
+      retriesOnStable: true,
+      step: 3,
+      countsKeys: true,
     });
   });
 
@@ -465,7 +472,7 @@ describe('a compiled route', () => {
     const table = tableOf([OPEN], [V1, V2]);
     putRoute(table, rolledBack(OPEN));
     const route = table.routeFor('q', undefined)!;
-    expect(route).toMatchObject({ threshold: 0, deploymentId: undefined });
+    expect(route).toMatchObject({ threshold: 0, deploymentId: undefined, retriesOnStable: false });
     expect(pools(route).map(idsOf)).toEqual([[], ['one'], []]);
   });
 

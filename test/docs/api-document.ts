@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DOCUMENTED_PROFILES } from '../../config/profiles.ts';
-import { createControlApp } from '../../control/app.ts';
+import { createControlPlane } from '../../control/app.ts';
 import { createCredentialStore } from '../../control/credentials.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -19,7 +19,7 @@ export async function readApiDocument(): Promise<Json> {
   opened.defer(() => rm(dataDir, { recursive: true, force: true }));
   const store = openEmbeddedStore({ dataDir, clock: systemClock });
   opened.defer(() => store.close());
-  const app = createControlApp({
+  const { app } = createControlPlane({
     store,
     clock: systemClock,
     log: createLog('silent'),
@@ -29,6 +29,7 @@ export async function readApiDocument(): Promise<Json> {
     workerUrlAllow: [],
     strategyOf: () => undefined,
     profiles: DOCUMENTED_PROFILES,
+    judgeAlpha: 0.05,
     version: 'any',
   });
   return (await app.request('/openapi.json')).json();

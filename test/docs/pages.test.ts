@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { CLIENT_VARIABLES } from '../../config/client-variables.ts';
 import { CONFIG_KEYS } from '../../config/load.ts';
 import { anchorsOf, PAGES, readPage, ROOT } from './pages.ts';
 
@@ -24,7 +25,10 @@ test('every page of docs/ can be reached from the README', () => {
 });
 
 test.each([...PAGES, 'Dockerfile'])('%s names no variable that the configuration does not know', (path) => {
-  const known = new Set(CONFIG_KEYS.flatMap(({ variable }) => [variable, `${variable}_FILE`]));
+  const known = new Set<string>([
+    ...CLIENT_VARIABLES,
+    ...CONFIG_KEYS.flatMap(({ variable }) => [variable, `${variable}_FILE`]),
+  ]);
   const named = readPage(path).match(/\bLANEWISE_[A-Z_]+/g) ?? [];
   expect(named.filter((name) => !known.has(name) && name !== 'LANEWISE_')).toEqual([]);
 });

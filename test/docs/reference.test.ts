@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { OUTCOMES } from '../../src/core/outcome.ts';
 import { ERROR_STATUS } from '../../src/core/errors.ts';
 import { BASE_PATH } from '../../control/app.ts';
-import { openControl, SECRETS } from '../control/harness.ts';
+import { startControl } from '../../src/cli/control.ts';
+import { urlOf } from '../../src/runtime/listen.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { openControl } from '../control/harness.ts';
 import { Rig } from '../helpers/rig.ts';
 import { readPage, sectionOf, tableRows } from './pages.ts';
 
@@ -21,12 +24,13 @@ function documentedMetrics(part: string): ReadonlyMap<string, string> {
 }
 
 test('docs/operations.md lists every metric of both planes, with its type', async () => {
-  await using rig = await Rig.start();
-  const plane = await openControl();
-  const control = await plane.fetch('/metrics', { headers: { authorization: `Bearer ${SECRETS.viewer}` } });
-  const [ofProxy, ofControl] = sectionOf(OPERATIONS, '## Metrics').split('\nControl plane:\n');
-  expect(documentedMetrics(ofProxy!)).toEqual(metricsIn((await rig.admin('/metrics')).body));
-  expect(documentedMetrics(ofControl!)).toEqual(metricsIn(String(control.body)));
+  await using rig = await Rig.start({ settings: { LANEWISE_CONTROL_PORT: '0' } });
+  const control = await startControl(rig.config, rig.store, createLog('silent'));
+  const ofControl = await (await fetch(`${urlOf(control.address)}/metrics`)).text();
+  await control.close();
+  const [proxyPart, controlPart] = sectionOf(OPERATIONS, '## Metrics').split('\nControl plane:\n');
+  expect(documentedMetrics(proxyPart!)).toEqual(metricsIn((await rig.admin('/metrics')).body));
+  expect(documentedMetrics(controlPart!)).toEqual(metricsIn(ofControl));
 });
 
 test('the error tables of the docs have every code with its status', () => {

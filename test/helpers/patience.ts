@@ -16,3 +16,8 @@ export const CALL_MS_MAX = 30_000;
 
 /** Of the files that import this. */
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
+
+/** Resolves when that has become true. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitUntil(condition, PATIENCE);
+}

@@ -123,7 +123,9 @@ const DEFAULTS: Environment = {
 
 /** What the shell of whoever runs the tests has set for Lanewise is not what the tests mean. */
 function surroundings(): NodeJS.ProcessEnv {
-  const names = Object.keys(process.env).filter((name) => !/^(LANEWISE_|REDIS_URL|NODE_OPTIONS)/.test(name));
+  const names = Object.keys(process.env).filter(
+    (name) => !/^(LANEWISE_|OTEL_|REDIS_URL|NODE_OPTIONS)/.test(name),
+  );
   return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }
 

@@ -98,26 +98,16 @@ export interface RedisCluster extends AsyncDisposable {
   readonly nodes: readonly RedisServer[];
 }
 
-/** Three masters that share the slots. */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const nodes: { server: RedisServer; busPort: number }[] = [];
-  for (let i = 0; i < 3; i++) {
-    const busPort = await freePort();
-    const args = [
-      '--cluster-enabled',
-      'yes',
-      '--cluster-port',
-      String(busPort),
-      '--cluster-node-timeout',
-      '2000',
-    ];
-    nodes.push({ server: await startRedis({ args }), busPort });
-  }
+/** Three masters that share the slots, and that many replicas of the first, of which one takes over when it dies. */
+export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
+  const size = 3 + replicas;
+  const nodes = await Promise.all(Array.from({ length: size }, startClusterNode));
   const clients = nodes.map(({ server }) => server.client());
   const bounds = [0, 5461, 10923, 16384];
   for (const [i, client] of clients.entries()) {
-    await client.call('CLUSTER', 'ADDSLOTSRANGE', String(bounds[i]), String((bounds[i + 1] ?? 0) - 1));
     await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
+    if (i < 3)
+      await client.call('CLUSTER', 'ADDSLOTSRANGE', String(bounds[i]), String((bounds[i + 1] ?? 0) - 1));
   }
   for (const { server, busPort } of nodes) {
     await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(server.port), String(busPort));
@@ -125,8 +115,17 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   for (const client of clients) {
     await until(async () => {
       const info = String(await client.call('CLUSTER', 'INFO'));
-      return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
+      return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${size}`);
     });
+  }
+  for (const [i, replica] of clients.slice(3).entries()) {
+    await replica.call('CLUSTER', 'REPLICATE', String(await clients[0]!.call('CLUSTER', 'MYID')));
+    await until(() => hasReplicas(clients[0]!, i + 1));
+    // Each node must have heard of it, or it doesn't vote for it.
+    for (const client of clients)
+      await until(
+        async () => String(await client.call('CLUSTER', 'NODES')).match(/\bslave\b/g)?.length === i + 1,
+      );
   }
   return {
     url: `redis+cluster://${nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`,
@@ -137,19 +136,44 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
 }
 
+async function startClusterNode(): Promise<{ readonly server: RedisServer; readonly busPort: number }> {
+  const busPort = await freePort();
+  const flags = {
+    '--cluster-enabled': 'yes',
+    '--cluster-port': String(busPort),
+    '--cluster-node-timeout': '2000',
+    ...REPLICATION,
+  };
+  return { server: await startRedis({ args: Object.entries(flags).flat() }), busPort };
+}
+
+/** Replicas begin at once; by default they wait five seconds for each other. */
+const REPLICATION = { '--repl-diskless-sync-delay': '0' };
+
+async function hasReplicas(master: Redis, count: number): Promise<boolean> {
+  const info = await master.info('replication');
+  return info.match(/^slave\d+:.*state=online/gm)?.length === count;
+}
+
 export interface RedisSentinel extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Watches one master under the name `main`. */
-export async function startRedisSentinel(master: RedisServer): Promise<RedisSentinel> {
+/** Watches one master under the name `main`. @param quorum Sentinels that must miss it before one of them acts */
+export async function startRedisSentinel(master: RedisServer, quorum = 1): Promise<RedisSentinel> {
   const dir = await mkdtemp(join(tmpdir(), 'lanewise-sentinel-'));
   const port = await freePort();
   const file = join(dir, 'sentinel.conf');
-  await writeFile(
-    file,
-    `port ${port}\nbind 127.0.0.1\ndir ${dir}\nsentinel monitor main 127.0.0.1 ${master.port} 1\n`,
-  );
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${dir}`,
+    `sentinel monitor main 127.0.0.1 ${master.port} ${quorum}`,
+    'sentinel down-after-milliseconds main 1500',
+    'sentinel failover-timeout main 6000',
+    'sentinel parallel-syncs main 2',
+  ];
+  await writeFile(file, lines.map((line) => `${line}\n`).join(''));
   const child = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'pipe'] });
   await ready(child, port, undefined);
   return {
@@ -160,6 +184,36 @@ export async function startRedisSentinel(master: RedisServer): Promise<RedisSent
       await exited;
       await rm(dir, { recursive: true, force: true });
     },
+  };
+}
+
+export interface WatchedRedis extends AsyncDisposable {
+  readonly url: string;
+  /** Until it dies. */
+  readonly master: RedisServer;
+}
+
+/** A master with two replicas, and three Sentinels, two of which make one of the replicas the master if it dies. */
+export async function startWatchedRedis(): Promise<WatchedRedis> {
+  await using stack = new AsyncDisposableStack();
+  const args = Object.entries(REPLICATION).flat();
+  const master = stack.use(await startRedis({ args }));
+  for (let i = 0; i < 2; i++)
+    stack.use(await startRedis({ args: [...args, '--replicaof', `127.0.0.1 ${master.port}`] }));
+  await until(() => hasReplicas(master.client(), 2));
+  const sentinels: RedisSentinel[] = [];
+  for (let i = 0; i < 3; i++) sentinels.push(stack.use(await startRedisSentinel(master, 2)));
+  for (const { port } of sentinels) {
+    const client = connect(port, undefined);
+    stack.defer(() => client.disconnect());
+    await until(async () => (await client.info('sentinel')).includes(',slaves=2,sentinels=3'));
+  }
+  const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
+  const opened = stack.move();
+  return {
+    url: `redis+sentinel://${hosts}/main`,
+    master,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
@@ -202,7 +256,7 @@ export async function freePort(): Promise<number> {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await condition()); await delay(20)) {
-    if (Date.now() > deadline) throw new Error('the cluster did not form within 20 s');
+  for (const deadline = Date.now() + 60_000; !(await condition()); await delay(20)) {
+    if (Date.now() > deadline) throw new Error('the servers did not find each other within 60 s');
   }
 }

@@ -21,6 +21,8 @@ export interface RigOptions {
   readonly store?: Store;
   /** As environment variables. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The worker of a sidecar. */
+  readonly consumeFor?: string;
 }
 
 export interface Answer {
@@ -74,6 +76,7 @@ export class Rig implements AsyncDisposable {
       log: createLog('silent'),
       random: Math.random,
       version: '0.0.0-test',
+      ...(options.consumeFor !== undefined && { consumeFor: options.consumeFor }),
     });
     let closed = false;
     const rig = new Rig(
@@ -144,6 +147,9 @@ export class Rig implements AsyncDisposable {
       status: 'active',
       startTime: 0,
       lastUpdate: 0,
+      step: 1,
+      activeFrom: 0,
+      stepFrom: 0,
       config: {
         routingStrategy: strategy,
         stickyRouting: true,
@@ -153,6 +159,11 @@ export class Rig implements AsyncDisposable {
         drainTimeoutMs: 1,
         metricsWindowMs: 1,
         fallback: 'stable',
+        autoRollback: true,
+        analysis: 'sequential',
+        stages: [],
+        retryOnStable: false,
+        requiredKeys: 0,
         rollbackThresholds: {
           maxErrorRateIncrease: 5,
           maxLatencyIncrease: 50,
@@ -177,8 +188,9 @@ export class Rig implements AsyncDisposable {
   }
 
   setPercentage(deployment: Deployment, percentage: number): Promise<Deployment> {
-    return this.#change({ ...deployment, currentPercent: percentage }, (route) =>
-      withPercentage(route, percentage),
+    const step = deployment.step + 1;
+    return this.#change({ ...deployment, currentPercent: percentage, step }, (route) =>
+      withPercentage(route, percentage, step),
     );
   }
 

@@ -213,38 +213,73 @@ export class Standalone implements System {
 
 const FLEET_TOKEN = 'integration-test-secret';
 
-/** One control plane and some proxies, each a process, on one real Redis that keeps its data. */
+/** A control plane in a process of its own, which can be started again. */
+export class ControlProcess {
+  readonly #environment: Environment;
+  #process: LanewiseProcess | undefined;
+  #api: Api | undefined;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  async start(): Promise<void> {
+    const process = LanewiseProcess.start(['control'], this.#environment);
+    this.#process = process;
+    const [, url] = await process.printed(/control plane on (http:\S+)\n/);
+    this.#api = new Api(url!, FLEET_TOKEN);
+  }
+
+  get process(): LanewiseProcess {
+    return this.#process!;
+  }
+
+  get api(): Api {
+    return this.#api!;
+  }
+
+  async stop(): Promise<void> {
+    await this.#process?.[Symbol.asyncDispose]();
+  }
+}
+
+/** One control plane or several, and some proxies, each a process, on one real Redis that keeps its data. */
 export class Fleet implements System {
-  readonly redis: RedisServer;
+  readonly #redis: RedisServer | undefined;
+  readonly controls: readonly ControlProcess[];
   readonly members: readonly ProxyProcess[];
   readonly #stack: AsyncDisposableStack;
   readonly #directory: string;
   readonly #environment: Environment;
   readonly #agent: Agent;
-  #control: LanewiseProcess | undefined;
-  #api: Api | undefined;
 
   private constructor(
-    redis: RedisServer,
+    redis: RedisServer | string,
     directory: string,
-    proxies: number,
+    sizes: { readonly proxies: number; readonly controls: number },
     settings: Environment,
     stack: AsyncDisposableStack,
   ) {
-    this.redis = redis;
+    this.#redis = typeof redis === 'string' ? undefined : redis;
     this.#directory = directory;
-    this.#environment = { ...settings, REDIS_URL: redis.url };
+    this.#environment = { ...settings, REDIS_URL: typeof redis === 'string' ? redis : redis.url };
     this.#stack = stack;
     this.#agent = openAgent(stack);
-    this.members = Array.from({ length: proxies }, () => this.newProxy());
-    stack.defer(async () => this.#control?.[Symbol.asyncDispose]());
+    this.members = Array.from({ length: sizes.proxies }, () => this.newProxy());
+    this.controls = Array.from({ length: sizes.controls }, (_, i) => this.#newControl(i));
   }
 
-  static async start(proxies: number, settings: Environment = {}): Promise<Fleet> {
+  /** @param url of a Redis that is somebody else's to start and end; by default each has one of its own */
+  static async start(
+    proxies: number,
+    settings: Environment = {},
+    controls = 1,
+    url?: string,
+  ): Promise<Fleet> {
     await using stack = new AsyncDisposableStack();
-    const redis = stack.use(await startRedis({ persistent: true }));
+    const redis = url ?? stack.use(await startRedis({ persistent: true }));
     const directory = await temporaryDirectory(stack);
-    const fleet = new Fleet(redis, directory, proxies, settings, stack.move());
+    const fleet = new Fleet(redis, directory, { proxies, controls }, settings, stack.move());
     try {
       await fleet.#start();
     } catch (error) {
@@ -254,15 +289,21 @@ export class Fleet implements System {
     return fleet;
   }
 
+  /** Its own. */
+  get redis(): RedisServer {
+    return this.#redis!;
+  }
+
+  /** The first, or only, control plane. */
   get control(): LanewiseProcess {
-    return this.#control!;
+    return this.controls[0]!.process;
   }
 
   /** One more, with an empty data directory; not started, and not a member. */
-  newProxy(): ProxyProcess {
+  newProxy(settings: Environment = {}): ProxyProcess {
     const proxy = new ProxyProcess(
       join(this.#directory, `proxy-${randomUUID()}`),
-      this.#environment,
+      { ...this.#environment, ...settings },
       this.#agent,
     );
     this.#stack.defer(() => proxy.stop());
@@ -271,11 +312,11 @@ export class Fleet implements System {
 
   async restartControl(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     await this.control.end(signal);
-    await this.#startControl();
+    await this.controls[0]!.start();
   }
 
   get api(): Api {
-    return this.#api!;
+    return this.controls[0]!.api;
   }
 
   get proxies(): readonly ProxyFace[] {
@@ -283,7 +324,7 @@ export class Fleet implements System {
   }
 
   async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<readonly Exit[]> {
-    const processes = [this.control, ...this.members.map((member) => member.process)];
+    const processes = [...this.controls, ...this.members].map((member) => member.process);
     const exits = await Promise.all(
       processes.map((process) => (process.hasExited ? process.exited : process.end(signal))),
     );
@@ -298,22 +339,25 @@ export class Fleet implements System {
   }
 
   async #start(): Promise<void> {
-    await Promise.all([this.#startControl(), ...this.members.map((member) => member.start())]);
+    await Promise.all([...this.controls, ...this.members].map((member) => member.start()));
   }
 
-  async #startControl(): Promise<void> {
-    this.#control = LanewiseProcess.start(['control'], {
+  #newControl(index: number): ControlProcess {
+    const control = new ControlProcess({
       ...this.#environment,
-      LANEWISE_DATA_DIR: join(this.#directory, 'control'),
+      LANEWISE_DATA_DIR: join(this.#directory, `control-${index}`),
       LANEWISE_TOKENS: `ops:admin:${FLEET_TOKEN}`,
     });
-    const [, url] = await this.#control.printed(/control plane on (http:\S+)\n/);
-    this.#api = new Api(url!, FLEET_TOKEN);
+    this.#stack.defer(() => control.stop());
+    return control;
   }
 }
 
 /** Registers a worker; resolves when every proxy knows it. */
-export async function enlist({ api, proxies }: System, worker: WorkerRegistration): Promise<void> {
+export async function enlist(
+  { api, proxies }: Pick<System, 'api' | 'proxies'>,
+  worker: WorkerRegistration,
+): Promise<void> {
   await api.register(worker);
   for (const proxy of proxies) {
     await vi.waitUntil(

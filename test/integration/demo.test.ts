@@ -57,7 +57,7 @@ test.concurrent(
       /10 % set: 1 of 1 proxy routes by it/,
       /50 % set: /,
       /promoted: /,
-      /rolled back \(/,
+      /after \d+\.\d s the judge: Deployment rolled back: Error rate increase: \d+\.\d% /,
     ]) {
       expect(walk).toMatch(step);
     }

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ServerResponse } from 'node:http';
-import { describe, expect, test, vi } from 'vitest';
-import { PATIENCE } from '../helpers/patience.ts';
+import { describe, expect, test } from 'vitest';
+import { until } from '../helpers/patience.ts';
 import { enlist, Fleet, Standalone, type ProxyFace, type System } from '../helpers/system.ts';
 import type { Environment, LanewiseProcess } from '../helpers/process.ts';
 import { TestWorker } from '../helpers/worker.ts';
@@ -51,10 +51,6 @@ async function startHolder(system: System): Promise<Holder> {
   return { held, [Symbol.asyncDispose]: () => worker.stop() };
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await vi.waitUntil(condition, PATIENCE);
-}
-
 async function isRefused(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -81,7 +77,7 @@ describe.each(SYSTEMS)('$name', ({ start }) => {
 
       process.signal(signal);
       await until(async () => (await proxy.readiness()) === 503);
-      expect(await isRefused(proxy.dispatchUrl)).toBe(true);
+      await until(() => isRefused(proxy.dispatchUrl));
       expect(process.hasExited).toBe(false);
       for (const response of held) response.end('finished after all');
 

@@ -1,9 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import { TelemetrySender } from '../../proxy/telemetry-sender.ts';
 import { countOutcome, DispatchTelemetry } from '../../proxy/telemetry.ts';
+import { distinctKeyCount } from '../../src/core/distinct-keys.ts';
 import { LanewiseError } from '../../src/core/errors.ts';
 import { jobCount, type LanesTotals } from '../../src/core/lane-totals.ts';
 import { createLog } from '../../src/runtime/log.ts';
+import { deploymentOf } from '../core/fixtures.ts';
 import { Rig } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
 
@@ -30,33 +32,75 @@ describe('telemetry of a deployment', () => {
     expect(lanes!.canary.latency.count).toBe(canary);
   });
 
-  it('is sent again with the next when the store was away, and the rest when the proxy stops', async () => {
+  it('is kept by step: a job counts for the step that it was dispatched in, and keys only where asked', async () => {
+    await using rig = await Rig.start();
+    const held: (() => void)[] = [];
+    await using v1 = await TestWorker.start('v1', (_job, response) => void held.push(() => response.end()));
+    await using v2 = await TestWorker.start('v2', (_job, response) => void held.push(() => response.end()));
+    await rig.register({ url: v1.url, version: 'v1' });
+    await rig.register({ url: v2.url, version: 'v2' });
+    const letGo = (count: number): Promise<void> =>
+      vi.waitUntil(() => held.length === count).then(() => held.splice(0).forEach((end) => end()));
+
+    const deployment = await rig.createDeployment({ config: { ...deploymentOf().config, requiredKeys: 5 } });
+    const first = await rig.setPercentage(deployment, 100);
+    const jobs = Array.from({ length: 30 }, (_, i) => ({
+      headers: { 'x-canary-sticky-key': `customer-${i % 10}` },
+    }));
+    const early = rig.sendAll(jobs);
+    await vi.waitUntil(() => held.length === 30);
+    await rig.setPercentage(first, 0);
+    const late = rig.sendAll(jobs.slice(0, 7));
+    await letGo(37);
+    await Promise.all([early, late]);
+
+    const steps = async () => {
+      const [two, three] = [first.step, first.step + 1].map((step) =>
+        rig.store.readStep(deployment.id, step),
+      );
+      return [(await two!).lanes, (await three!).lanes] as const;
+    };
+    await vi.waitUntil(async () => {
+      const [two, three] = await steps();
+      return jobCount(two.canary) === 30 && jobCount(three.stable) === 7;
+    }, 10_000);
+    const [two, three] = await steps();
+    expect([two.canary.routed, two.stable.routed]).toEqual([30, 0]);
+    expect([three.canary.routed, three.stable.routed]).toEqual([0, 7]);
+    expect(distinctKeyCount(two.canary.keys)).toBe(10);
+    expect(distinctKeyCount(three.stable.keys)).toBe(7);
+  });
+
+  it('is sent again with the next of its step when the store was away, and the rest when the proxy stops', async () => {
     const telemetry = new DispatchTelemetry();
-    const recorded: LanesTotals[] = [];
+    const recorded: { step: number; jobs: number }[] = [];
     let isDown = true;
     const sender = new TelemetrySender({
       telemetry,
       store: {
-        recordTelemetry: async (_id, delta) => {
+        recordTelemetry: async (_id, step, delta) => {
           if (isDown) throw new LanewiseError('STORE_UNAVAILABLE', 'down');
-          recorded.push(delta);
+          recorded.push({ step, jobs: jobCount(delta.canary) });
         },
-        readTelemetry: () => Promise.reject(new Error('not asked')),
       },
       log: createLog('silent'),
       every: 1,
     });
-    const finish = (): void => countOutcome(telemetry.recentOf('canary_1').canary, 'success', 5);
+    const finish = (step = 1): void =>
+      countOutcome(telemetry.recentOf('canary_1', step).canary, 'success', 5);
+    const jobsOf = (step: number): number =>
+      recorded.filter((delta) => delta.step === step).reduce((sum, { jobs }) => sum + jobs, 0);
     finish();
+    finish(2);
     const taken = vi.spyOn(telemetry, 'takeRecent');
     await vi.waitUntil(() => taken.mock.calls.length > 2);
     finish();
     isDown = false;
     await vi.waitUntil(() => recorded.length > 0);
     await sender.stop();
-    expect(recorded.reduce((sum, { canary }) => sum + jobCount(canary), 0)).toBe(2);
+    expect([jobsOf(1), jobsOf(2)]).toEqual([2, 1]);
     finish();
     await sender.stop();
-    expect(recorded.reduce((sum, { canary }) => sum + jobCount(canary), 0)).toBe(3);
+    expect([jobsOf(1), jobsOf(2)]).toEqual([3, 1]);
   });
 });

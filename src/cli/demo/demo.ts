@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../config/load.ts';
 import { urlOf } from '../../runtime/listen.ts';
@@ -11,8 +12,8 @@ import { DemoLoad, type Interval, type VersionCounts } from './load.ts';
 import { DemoWorkers } from './workers.ts';
 
 /**
- * A rollout to look at: a good version goes 0 → 10 → 50 → 100 %, a bad one is rolled back. Everything is real: both
- * planes, the workers (in processes of their own), the load, and the REST calls that an operator would make.
+ * A rollout to look at: a good version goes 0 → 10 → 50 → 100 %, a bad one is rolled back by the judge. Everything is
+ * real: both planes, the workers (in processes of their own), the load, and the REST calls that an operator would make.
  */
 
 const QUEUE = 'payment-processing';
@@ -24,6 +25,8 @@ const BAD_FAILING = 0.4;
 const JOBS_PER_SECOND = 500;
 const LOOK_EVERY_MS = 500;
 const LOOKS_PER_STEP = 6;
+/** Ten times what the judge needs. */
+const LOOKS_UNTIL_ROLLBACK_MAX = 120;
 const BAR_CELLS = 24;
 
 export async function runDemo(host: Host, options: { readonly keep: boolean }): Promise<void> {
@@ -55,17 +58,22 @@ export async function runDemo(host: Host, options: { readonly keep: boolean }): 
 
   const screen = new Screen(host);
   const load = opened.use(new DemoLoad(dispatchUrl, QUEUE, JOBS_PER_SECOND, Math.random));
-  const watch = async (percentage: number): Promise<void> => {
-    for (let look = 0; look < LOOKS_PER_STEP && !stopped.signal.aborted; look++) {
-      load.takeInterval();
-      await sleep(LOOK_EVERY_MS, undefined, { signal: stopped.signal }).catch(() => {});
-      screen.show(percentage, load.takeInterval());
+  const look = async (percentage: number): Promise<void> => {
+    load.takeInterval();
+    await sleep(LOOK_EVERY_MS, undefined, { signal: stopped.signal }).catch(() => {});
+    screen.show(percentage, load.takeInterval());
+  };
+  const watch: Watch = async (percentage, isOver) => {
+    const looksMax = isOver === undefined ? LOOKS_PER_STEP : LOOKS_UNTIL_ROLLBACK_MAX;
+    for (let looks = 0; looks < looksMax && !stopped.signal.aborted; looks++) {
+      await look(percentage);
+      if ((await isOver?.()) === true) return;
     }
   };
 
   try {
     await rollOut(host, operator, watch);
-    if (!stopped.signal.aborted) await rollBack(host, operator, workers, load, watch);
+    if (!stopped.signal.aborted) await rollBack(host, operator, workers, watch);
   } finally {
     if (!options.keep) await load.stop();
   }
@@ -85,11 +93,10 @@ function listenersOf(environment: Host['environment']): Host['environment'] {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => isListener.test(name)));
 }
 
-async function rollOut(
-  host: Host,
-  operator: Operator,
-  watch: (percentage: number) => Promise<void>,
-): Promise<void> {
+/** Looks for a while, or until it is over. */
+type Watch = (percentage: number, isOver?: () => Promise<boolean>) => Promise<void>;
+
+async function rollOut(host: Host, operator: Operator, watch: Watch): Promise<void> {
   host.print(`\n1. ${GOOD} is good. Roll it out: 0 → 10 → 50 → 100 %`);
   const deployment = await operator.create(QUEUE, STABLE, GOOD);
   await watch(0);
@@ -105,22 +112,16 @@ async function rollOut(
   await watch(100);
 }
 
-async function rollBack(
-  host: Host,
-  operator: Operator,
-  workers: DemoWorkers,
-  load: DemoLoad,
-  watch: (percentage: number) => Promise<void>,
-): Promise<void> {
-  host.print(`\n2. ${BAD} fails ${BAD_FAILING * 100} % of its jobs. Give it 10 %, see it, take it back`);
+async function rollBack(host: Host, operator: Operator, workers: DemoWorkers, watch: Watch): Promise<void> {
+  host.print(`\n2. ${BAD} fails ${BAD_FAILING * 100} % of its jobs. Give it 10 %, and leave it to the judge`);
   await operator.register(QUEUE, await workers.start('canary-2', BAD, BAD_FAILING), 'canary');
   const deployment = await operator.create(QUEUE, GOOD, BAD);
   await operator.setPercentage(deployment, 10);
-  await watch(10);
-  const bad = load.totals.get(BAD) ?? { jobs: 0, failures: 0 };
-  const reason = `${percent(bad.failures, bad.jobs)} of ${bad.jobs} canary jobs failed`;
-  const { routing, tookMs } = await operator.rollBack(deployment, reason);
-  host.print(`   rolled back (${reason}): ${applied(routing)} in ${tookMs.toFixed(0)} ms`);
+  const start = performance.now();
+  await watch(10, async () => !(await operator.look(deployment)).isOpen);
+  const { isOpen, lastEvent } = await operator.look(deployment);
+  if (isOpen) return;
+  host.print(`   after ${((performance.now() - start) / 1000).toFixed(1)} s the judge: ${lastEvent}`);
   await watch(0);
 }
 

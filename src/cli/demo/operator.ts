@@ -21,7 +21,8 @@ export interface Operator {
   create(queue: string, stableVersion: string, canaryVersion: string): Promise<string>;
   setPercentage(id: string, percentage: number): Promise<Moved>;
   promote(id: string): Promise<Moved>;
-  rollBack(id: string, reason: string): Promise<Moved>;
+  /** Whether it is still open, and what happened to it last. */
+  look(id: string): Promise<{ readonly isOpen: boolean; readonly lastEvent: string }>;
 }
 
 export function createOperator(controlUrl: string, token: string): Operator {
@@ -55,6 +56,10 @@ export function createOperator(controlUrl: string, token: string): Operator {
     },
     setPercentage: (id, percentage) => move('PUT', `/deployments/${id}/percentage`, { percentage }),
     promote: (id) => move('POST', `/deployments/${id}/promote`),
-    rollBack: (id, reason) => move('POST', `/deployments/${id}/rollback`, { reason }),
+    async look(id) {
+      const { status } = await call<{ status: string }>('GET', `/deployments/${id}`);
+      const { events } = await call<{ events: { message: string }[] }>('GET', `/deployments/${id}/events`);
+      return { isOpen: status === 'active', lastEvent: events[0]?.message ?? '' };
+    },
   };
 }

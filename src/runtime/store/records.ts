@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  ANALYSES,
   DEPLOYMENT_STATUSES,
   EVENT_TYPES,
   FALLBACKS,
@@ -9,6 +10,7 @@ import {
 } from '../../core/deployment.ts';
 import { LanewiseError } from '../../core/errors.ts';
 import type { Route } from '../../core/route.ts';
+import type { Notice } from './outbox-store.ts';
 import { WORKER_STATUSES, type RoutedWorker, type Worker } from '../../core/worker.ts';
 
 /**
@@ -25,7 +27,7 @@ export interface RecordCodec<T> {
 
 const metadata = z.exactOptional(z.record(z.string(), z.unknown()));
 
-const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
+export const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
   id: z.string(),
   version: z.int(),
   queue: z.string(),
@@ -37,7 +39,13 @@ const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
   status: z.enum(DEPLOYMENT_STATUSES),
   startTime: z.number(),
   lastUpdate: z.number(),
+  step: z.int(),
+  activeFrom: z.number(),
+  stepFrom: z.number(),
+  pausedAt: z.exactOptional(z.number()),
   completedAt: z.exactOptional(z.number()),
+  drain: z.exactOptional(z.looseObject({ since: z.number(), moved: z.int() })),
+  stranded: z.exactOptional(z.looseObject({ moved: z.int(), lastAt: z.number() })),
   config: z.looseObject({
     routingStrategy: z.enum(ROUTING_STRATEGIES),
     stickyRouting: z.boolean(),
@@ -47,6 +55,11 @@ const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
     drainTimeoutMs: z.number(),
     metricsWindowMs: z.number(),
     fallback: z.enum(FALLBACKS),
+    autoRollback: z.boolean(),
+    analysis: z.enum(ANALYSES),
+    stages: z.array(z.looseObject({ percentage: z.number(), durationMs: z.number() })),
+    retryOnStable: z.boolean(),
+    requiredKeys: z.int(),
     rollbackThresholds: z.looseObject({
       maxErrorRateIncrease: z.number(),
       maxLatencyIncrease: z.number(),
@@ -59,7 +72,7 @@ const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
   metadata,
 });
 
-const eventSchema: z.ZodType<DeploymentEvent> = z.looseObject({
+export const eventSchema: z.ZodType<DeploymentEvent> = z.looseObject({
   id: z.string(),
   deploymentId: z.string(),
   type: z.enum(EVENT_TYPES),
@@ -69,7 +82,7 @@ const eventSchema: z.ZodType<DeploymentEvent> = z.looseObject({
   data: metadata,
 });
 
-const routeSchema: z.ZodType<Route> = z.looseObject({
+export const routeSchema: z.ZodType<Route> = z.looseObject({
   queue: z.string(),
   tenant: z.exactOptional(z.string()),
   revision: z.int(),
@@ -82,8 +95,11 @@ const routeSchema: z.ZodType<Route> = z.looseObject({
       deploymentId: z.string(),
       canaryVersion: z.string(),
       percentage: z.number(),
+      step: z.int(),
       sticky: z.boolean(),
       fallback: z.enum(FALLBACKS),
+      retryOnStable: z.boolean(),
+      countsKeys: z.boolean(),
     }),
   ),
   promotedAt: z.int(),
@@ -103,7 +119,7 @@ const routedWorkerShape = {
 
 const routedWorkerSchema: z.ZodType<RoutedWorker> = z.looseObject(routedWorkerShape);
 
-const workerSchema: z.ZodType<Worker> = z.looseObject({
+export const workerSchema: z.ZodType<Worker> = z.looseObject({
   ...routedWorkerShape,
   recordVersion: z.int(),
   registeredAt: z.number(),
@@ -121,8 +137,16 @@ const workerSchema: z.ZodType<Worker> = z.looseObject({
   metadata,
 });
 
+/** The rest of it is the judge's own to read. */
+const noticeSchema: z.ZodType<Notice> = z.looseObject({
+  id: z.string(),
+  webhook: z.string(),
+  event: eventSchema,
+});
+
 export const deploymentRecord = codecOf(deploymentSchema);
 export const eventRecord = codecOf(eventSchema);
+export const noticeRecord = codecOf(noticeSchema);
 export const routeRecord = codecOf(routeSchema);
 export const routedWorkerRecord = codecOf(routedWorkerSchema);
 export const workerRecord = codecOf(workerSchema);
@@ -132,7 +156,7 @@ export function damaged(name: string, reason: string, cause?: unknown): Lanewise
   return new LanewiseError('INTERNAL', `the stored ${name} is damaged: ${reason}`, { cause });
 }
 
-function codecOf<T>(schema: z.ZodType<T>): RecordCodec<T> {
+export function codecOf<T>(schema: z.ZodType<T>): RecordCodec<T> {
   return {
     encode: (value) => JSON.stringify(value),
     decode(text, name) {

@@ -2,8 +2,13 @@ import type { Deployment, DeploymentEvent, DeploymentStatus } from '../../core/d
 import type { Route } from '../../core/route.ts';
 import type { RouteSnapshot, RouteUpdate } from '../../core/routing-table.ts';
 import type { Worker } from '../../core/worker.ts';
+import type { BackupStore } from './backup-store.ts';
 import type { EventStore } from './event-store.ts';
+import type { LaneStore } from './lane-store.ts';
 import type { RequestStore } from './request-store.ts';
+import type { IntakeStore } from './intake-store.ts';
+import type { JudgeStore } from './judge-store.ts';
+import type { Notice, OutboxStore } from './outbox-store.ts';
 import type { ActivityStore } from './activity-store.ts';
 import type { TelemetryStore } from './telemetry-store.ts';
 
@@ -18,11 +23,24 @@ import type { TelemetryStore } from './telemetry-store.ts';
  * - A store that cannot be reached rejects with LanewiseError `STORE_UNAVAILABLE`, promptly, never by hanging.
  */
 export interface Store
-  extends DeploymentStore, WorkerStore, RouteStore, TelemetryStore, ActivityStore, RequestStore, EventStore {
+  extends
+    DeploymentStore,
+    WorkerStore,
+    RouteStore,
+    TelemetryStore,
+    JudgeStore,
+    OutboxStore,
+    ActivityStore,
+    LaneStore,
+    RequestStore,
+    BackupStore,
+    EventStore {
   /** `redis` or `embedded`; for messages only. */
   readonly kind: StoreKind;
   /** On a Redis Cluster what belongs together must share a slot, so queues need a hash tag: `{payments}`. */
   readonly needsHashTags: boolean;
+  /** Undefined where nobody can put jobs but by way of us. */
+  readonly intake?: IntakeStore;
   /** Whether the store answers right now. @throws STORE_UNAVAILABLE */
   ping(): Promise<void>;
   /** Lets go of connections and files. Subscriptions end. */
@@ -38,6 +56,7 @@ export interface NewDeployment {
   /** The revision of the scope's route that `route` was made from, 0 if there was none. */
   readonly basedOnRevision: number;
   readonly events: readonly DeploymentEvent[];
+  readonly notices?: readonly Notice[];
   /** How many deployments may be open (not ended) at once. */
   readonly openMax: number;
 }
@@ -57,12 +76,15 @@ export interface DeploymentChange {
   /** Only where the change moves traffic. */
   readonly route?: Route;
   readonly events: readonly DeploymentEvent[];
+  readonly notices?: readonly Notice[];
+  /** Of the judge's lease, which must be held with it; without it, whoever may call may change. */
+  readonly fence?: number;
 }
 
 /** `revision` is that of the routing change, or of the latest one where the change moved no traffic. */
 export type SaveResult =
   | { readonly kind: 'saved'; readonly revision: number }
-  /** The record has another version by now, or is gone. */
+  /** The record has another version by now, or is gone; or the judge's lease has another fence or has run out. */
   | { readonly kind: 'stale' };
 
 export interface DeploymentFilter {
@@ -75,7 +97,7 @@ export interface DeploymentStore {
   createDeployment(creation: NewDeployment): Promise<CreateResult>;
   /** A deployment that has ended gives its scope free for the next one, in the same step. */
   saveDeployment(change: DeploymentChange): Promise<SaveResult>;
-  /** With its events. The scope's route stays. */
+  /** With its events and its judgement. The scope's route stays; telemetry goes when its time is over. */
   deleteDeployment(id: string, expectedVersion: number): Promise<SaveResult>;
   getDeployment(id: string): Promise<Deployment | undefined>;
   /** Newest first. */

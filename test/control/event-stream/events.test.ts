@@ -28,7 +28,7 @@ describe('a stream tells', () => {
     await plane.call('POST', `/deployments/${id}/pause`);
     await plane.call('POST', `/deployments/${id}/resume`);
     await plane.call('POST', `/deployments/${id}/promote`);
-    const frames = await client.kept(7);
+    const frames = await client.kept(8);
     const common = { id: expect.stringMatching(/^event_/) as string, deployment_id: id, timestamp: INSTANT };
     const of = (type: string, data: unknown) => ({ ...common, type, data });
     expect(frames).toEqual([
@@ -38,12 +38,19 @@ describe('a stream tells', () => {
       of('deployment_status_changed', { old_status: 'paused', new_status: 'active' }),
       of('promotion_triggered', { automatic: false, message: 'Deployment promoted to 100%' }),
       of('percentage_updated', { old_percentage: 25, new_percentage: 100 }),
-      of('deployment_status_changed', { old_status: 'active', new_status: 'completed' }),
+      of('deployment_status_changed', { old_status: 'active', new_status: 'promoting' }),
+      of('deployment_status_changed', { old_status: 'promoting', new_status: 'completed' }),
     ]);
     // The ids are those of the list of events.
     const { body } = await plane.call('GET', `/deployments/${id}/events`);
     const ids = body.events.map((event: { id: string }) => event.id).toReversed();
-    expect(frames.map((f) => f.id)).toEqual([...ids.slice(1, 5), `${ids[5]}.1`, `${ids[5]}.2`, ids[5]]);
+    expect(frames.map((f) => f.id)).toEqual([
+      ...ids.slice(1, 5),
+      `${ids[5]}.1`,
+      `${ids[5]}.2`,
+      ids[5],
+      ids[6],
+    ]);
   });
 
   test('of a rollback with its reason', async () => {
@@ -51,10 +58,11 @@ describe('a stream tells', () => {
     const id = await created(plane, { initial_percentage: 50 });
     const client = await subscribe(plane, id);
     await plane.call('POST', `/deployments/${id}/rollback`, { reason: 'too slow' });
-    expect(await client.kept(3)).toMatchObject([
+    expect(await client.kept(4)).toMatchObject([
       { type: 'rollback_triggered', data: { reason: 'too slow' } },
       { type: 'percentage_updated', data: { old_percentage: 50, new_percentage: 0 } },
-      { type: 'deployment_status_changed', data: { old_status: 'active', new_status: 'failed' } },
+      { type: 'deployment_status_changed', data: { old_status: 'active', new_status: 'rolling_back' } },
+      { type: 'deployment_status_changed', data: { old_status: 'rolling_back', new_status: 'failed' } },
     ]);
   });
 

@@ -36,6 +36,7 @@ describe('the frames of an event', () => {
   test.each([
     ['deployment_paused', 'active', 'paused'],
     ['deployment_resumed', 'paused', 'active'],
+    ['lane_drained', 'rolling_back', 'failed'],
   ] as const)('%s is a change of status', (type, old_status, new_status) => {
     expect(told(type, { old_status, new_status })).toEqual([
       { type: 'deployment_status_changed', data: { old_status, new_status } },

@@ -10,10 +10,10 @@ export function describeEvents(open: OpenFixture): void {
     it('are told to every subscriber as they are kept, with their positions, and so is their end', async () => {
       await using fixture = await open();
       const { store, other } = fixture;
-      await using here = await listenUp(store);
-      await using elsewhere = await listenUp(other);
       const deployment = aDeployment({ tenant: 'acme' });
       const neighbour = aDeployment();
+      await using here = await listenUp(store, deployment, neighbour);
+      await using elsewhere = await listenUp(other, deployment, neighbour);
       await create(store, deployment);
       await create(store, neighbour);
       await setPercentage(store, deployment, 25);
@@ -62,8 +62,8 @@ export function describeEvents(open: OpenFixture): void {
     it('that were refused with their change are told to nobody', async () => {
       await using fixture = await open();
       const { store } = fixture;
-      await using recorder = await listenUp(store);
       const deployment = aDeployment();
+      await using recorder = await listenUp(store, deployment);
       await create(store, deployment);
       await create(store, aDeployment());
       await setPercentage(store, { ...deployment, version: 9 }, 50);
@@ -80,8 +80,8 @@ export function describeEvents(open: OpenFixture): void {
     it('of many writers are told in the order of the list, without holes', async () => {
       await using fixture = await open();
       const { store, other } = fixture;
-      await using recorder = await listenUp(other);
       const deployments = [aDeployment({ queue: 'a' }), aDeployment({ queue: 'b' })];
+      await using recorder = await listenUp(other, ...deployments);
       for (const deployment of deployments) await create(store, deployment);
       const move = async (from: Store, id: string): Promise<void> => {
         for (let i = 0; i < 10; i++) {
@@ -103,14 +103,15 @@ export function describeEvents(open: OpenFixture): void {
     it('are not told to a subscriber that has gone', async () => {
       await using fixture = await open();
       const { store } = fixture;
-      const early = listen(store);
+      const [first, second] = [aDeployment({ queue: 'a' }), aDeployment({ queue: 'b' })];
+      const early = listen(store, first, second);
       await early.close();
-      const leaves = await listenUp(store);
-      await using stays = await listenUp(store);
-      await create(store, aDeployment({ queue: 'a' }));
+      const leaves = await listenUp(store, first, second);
+      await using stays = await listenUp(store, first, second);
+      await create(store, first);
       await eventually(() => stays.told.length === 2 && leaves.told.length === 2);
       await leaves.close();
-      await create(store, aDeployment({ queue: 'b' }));
+      await create(store, second);
       await eventually(() => stays.told.length === 3);
       expect(early.told).toEqual([]);
       expect(leaves.told).toHaveLength(2);

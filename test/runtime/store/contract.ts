@@ -1,7 +1,10 @@
 import { describeActivity } from './contract-activity.ts';
+import { describeBackup } from './contract-backup.ts';
 import { describeConcurrency } from './contract-concurrency.ts';
 import { describeDeployments } from './contract-deployments.ts';
 import { describeEvents } from './contract-events.ts';
+import { describeJudge } from './contract-judge.ts';
+import { describeOutbox } from './contract-outbox.ts';
 import { describeReports } from './contract-reports.ts';
 import { describeRequests } from './contract-requests.ts';
 import { describeRoutes } from './contract-routes.ts';
@@ -17,7 +20,10 @@ export function describeStoreContract(open: OpenFixture): void {
   describeReports(open);
   describeEvents(open);
   describeTelemetry(open);
+  describeJudge(open);
+  describeOutbox(open);
   describeActivity(open);
   describeRequests(open);
+  describeBackup(open);
   describeConcurrency(open);
 }

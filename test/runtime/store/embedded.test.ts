@@ -9,7 +9,9 @@ import { openEmbeddedStore } from '../../../src/runtime/store/sqlite/embedded-st
 import type { Store } from '../../../src/runtime/store/store.ts';
 import { describeStoreContract } from './contract.ts';
 import { eventually, recordUp } from './recorder.ts';
-import { aDeployment, aWorker, create, promote } from './samples.ts';
+import { BUCKET_MS, STEP_KEPT_MS } from '../../../src/runtime/store/telemetry-store.ts';
+import { aDeployment, aJudgement, anEvent, aWorker, create, leaseOf, promote } from './samples.ts';
+import { delta, exact } from './totals.ts';
 
 async function temporaryDir(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'lanewise-store-'));
@@ -54,6 +56,71 @@ describe('the embedded store', () => {
     expect(await after.listEvents(deployment.id)).toEqual(events);
     expect(await create(after, aDeployment())).toEqual({ kind: 'saved', revision: 4 });
     await after.close();
+  });
+
+  it('keeps telemetry, judgements and notices over a restart, and the fence of the lease only goes up', async () => {
+    const dir = await temporaryDir();
+    const before = open(dir);
+    const deployment = aDeployment();
+    await create(before, deployment);
+    const [part, judgement] = [delta([1, 2, 3]), aJudgement()];
+    await before.recordTelemetry(deployment.id, 2, part);
+    const fence = await leaseOf(before, 'judge');
+    const notices = [{ id: 'notice', webhook: 'ops', event: anEvent(deployment.id, 'judged') }];
+    const saving = { deploymentId: deployment.id, judgement, events: [], notices };
+    expect(await before.saveJudgement({ ...saving, fence })).toBe(true);
+    await before.close();
+    const after = open(dir);
+    expect(exact((await after.readStep(deployment.id, 2)).lanes)).toEqual(exact(part));
+    expect(exact(await after.readTelemetry(deployment.id, 60_000))).toEqual(exact(part));
+    expect(await after.readJudgement(deployment.id)).toEqual(judgement);
+    expect(await after.takeNotices(10, 60_000)).toMatchObject([{ id: 'notice', attempt: 1 }]);
+    // Whoever held it ended with the process.
+    expect(await after.saveJudgement({ ...saving, fence })).toBe(false);
+    expect(await leaseOf(after, 'judge')).toBeGreaterThan(fence);
+    await after.close();
+  });
+
+  it('lets go of a step that was not written to for its time, and of those of a deleted deployment', async () => {
+    let now = Date.UTC(2026, 0);
+    const store = open(await temporaryDir(), { now: () => now, monotonic: () => now });
+    const deployment = aDeployment({ id: 'canary_deleted' });
+    await create(store, deployment);
+    for (const id of ['canary_idle', 'canary_busy', 'canary_deleted']) {
+      await store.recordTelemetry(id, 1, delta([1]));
+    }
+    const routed = async (id: string): Promise<number> => (await store.readStep(id, 1)).lanes.canary.routed;
+    await store.deleteDeployment('canary_deleted', 1);
+    expect(await routed('canary_deleted')).toBe(0);
+    now += STEP_KEPT_MS;
+    await store.recordTelemetry('canary_busy', 1, delta([1]));
+    expect([await routed('canary_idle'), await routed('canary_busy')]).toEqual([1, 2]);
+    now += BUCKET_MS;
+    await store.recordTelemetry('canary_busy', 1, delta([1]));
+    expect([await routed('canary_idle'), await routed('canary_busy')]).toEqual([0, 3]);
+    await store.close();
+  });
+
+  it('drops a notice that it can not read, and gives out the others', async () => {
+    const dir = await temporaryDir();
+    const first = open(dir);
+    const deployment = aDeployment();
+    await create(first, deployment);
+    const ids = ['bad', 'good'];
+    await first.saveDeployment({
+      deployment: { ...deployment, version: 2 },
+      expectedVersion: 1,
+      events: [],
+      notices: ids.map((id) => ({ id, webhook: 'ops', event: anEvent(deployment.id, id) })),
+    });
+    await first.close();
+    const db = new DatabaseSync(join(dir, 'lanewise.db'));
+    db.exec(`UPDATE notices SET record = '{"id":7}' WHERE id = 'bad'`);
+    db.close();
+    const store = open(dir);
+    expect((await store.takeNotices(10, 0)).map(({ id }) => id)).toEqual(['good']);
+    expect((await store.takeNotices(10, 60_000)).map(({ id }) => id)).toEqual(['good']);
+    await store.close();
   });
 
   it('writes all of a change or nothing: a listener sees no update of one that failed', async () => {
@@ -117,7 +184,59 @@ describe('the embedded store', () => {
     const db = new DatabaseSync(join(dir, 'lanewise.db'));
     db.exec("UPDATE meta SET value = 99 WHERE key = 'schema_version'");
     db.close();
-    expect(() => open(dir)).toThrow('was written by a newer Lanewise (schema 99; this one reads up to 1)');
+    expect(() => open(dir)).toThrow('was written by a newer Lanewise (schema 99; this one reads up to 2)');
+  });
+
+  it('takes over what an earlier release has written, under its own schema', async () => {
+    const dir = await temporaryDir();
+    const recorded = new DatabaseSync(join(dir, 'lanewise.db'));
+    recorded.exec(await readFile(new URL('recorded/schema-1.sql', import.meta.url), 'utf8'));
+    recorded.close();
+    const store = open(dir);
+    const [active, ended] = await store.listDeployments();
+    expect(active).toMatchObject({
+      id: 'canary_active',
+      status: 'active',
+      currentPercent: 25,
+      tenant: 'acme',
+    });
+    expect(ended).toMatchObject({ id: 'canary_ended', status: 'completed' });
+    expect((await store.listEvents('canary_active')).map(({ message }) => message)).toEqual([
+      'to 25',
+      'created',
+    ]);
+    expect(await store.readSnapshot()).toMatchObject({
+      epoch: '01a20784-a1ea-7001-b001-2b1332bc4327',
+      revision: 5,
+      routes: [
+        { queue: 'mails', revision: 4, split: { percentage: 25 } },
+        { queue: 'payments', stableVersion: 'v1.3.0', superseded: ['v1.2.0'] },
+      ],
+      workers: [{ id: 'worker-1', version: 'v1.2.0' }],
+    });
+    // And what the newer schema is for works on it.
+    const judgement = aJudgement();
+    const saving = { judgement, fence: await leaseOf(store, 'judge'), events: [], notices: [] };
+    expect(await store.saveJudgement({ ...saving, deploymentId: 'canary_active' })).toBe(true);
+    expect(await store.readJudgement('canary_active')).toEqual(judgement);
+    await store.close();
+    const db = new DatabaseSync(join(dir, 'lanewise.db'));
+    onTestFinished(() => db.close());
+    expect(db.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()).toEqual({ value: 2 });
+  });
+
+  it('leaves a file as it was when it knows no way from its schema', async () => {
+    const dir = await temporaryDir();
+    await open(dir).close();
+    const path = join(dir, 'lanewise.db');
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE meta SET value = 0 WHERE key = 'schema_version'");
+    db.close();
+    const before = await readFile(path);
+    expect(() => open(dir)).toThrow(
+      'lanewise.db has schema 0, from which this Lanewise (schema 2) knows no way',
+    );
+    expect(before.equals(await readFile(path))).toBe(true);
   });
 
   it('rejects a damaged record and goes on with the others', async () => {

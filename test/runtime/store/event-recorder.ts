@@ -1,4 +1,4 @@
-import type { DeploymentEvent } from '../../../src/core/deployment.ts';
+import type { Deployment, DeploymentEvent } from '../../../src/core/deployment.ts';
 import type { Store } from '../../../src/runtime/store/store.ts';
 import { eventually } from './recorder.ts';
 
@@ -14,20 +14,28 @@ export interface EventRecorder extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export function listen(store: Store): EventRecorder {
+/**
+ * Of these deployments only: the nodes of a Cluster still pass on what an earlier test has published.
+ */
+export function listen(store: Store, ...deployments: readonly Deployment[]): EventRecorder {
   const told: Told[] = [];
+  const isMeant = (id: string): boolean => deployments.some((deployment) => deployment.id === id);
   const subscription = store.subscribeEvents({
     onUp: () => void told.push({ kind: 'up' }),
     onDown: () => void told.push({ kind: 'down' }),
-    onEvent: (event, position) => void told.push({ kind: 'event', event, position }),
-    onDeleted: (deploymentId) => void told.push({ kind: 'deleted', deploymentId }),
+    onEvent(event, position) {
+      if (isMeant(event.deploymentId)) told.push({ kind: 'event', event, position });
+    },
+    onDeleted(deploymentId) {
+      if (isMeant(deploymentId)) told.push({ kind: 'deleted', deploymentId });
+    },
   });
   return { told, close: () => subscription.close(), [Symbol.asyncDispose]: () => subscription.close() };
 }
 
 /** Subscribes and waits until the subscription stands. */
-export async function listenUp(store: Store): Promise<EventRecorder> {
-  const recorder = listen(store);
+export async function listenUp(store: Store, ...deployments: readonly Deployment[]): Promise<EventRecorder> {
+  const recorder = listen(store, ...deployments);
   await eventually(() => recorder.told.length > 0);
   return recorder;
 }

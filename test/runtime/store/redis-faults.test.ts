@@ -1,10 +1,12 @@
+import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KEYS, channelsOf } from '../../../src/runtime/store/redis/keys.ts';
 import type { Store } from '../../../src/runtime/store/store.ts';
 import { freePort, startRedis } from '../../helpers/redis.ts';
 import { eventually, recordUp } from './recorder.ts';
 import { openTestStore } from './redis-fixture.ts';
-import { aDeployment, aWorker, create, promote } from './samples.ts';
+import { aDeployment, aJudgement, anEvent, aWorker, create, leaseOf, promote } from './samples.ts';
+import { delta, exact } from './totals.ts';
 
 /** A store that is closed with the test, and its log. */
 function open(url: string): { store: Store; lines: Record<string, unknown>[] } {
@@ -35,6 +37,33 @@ async function timed(call: Promise<unknown>): Promise<{ error: unknown; ms: numb
 }
 
 describe('the Redis store, when Redis', () => {
+  it('was written by a newer release, is left alone, and is used once it is not', async () => {
+    await using server = await startRedis();
+    const { store: first } = open(server.url);
+    await create(first, aDeployment());
+    const operator = new Redis(server.url);
+    onTestFinished(() => operator.disconnect());
+    expect(await operator.get(KEYS.schema)).toBe('1');
+    await operator.set(KEYS.schema, '2');
+
+    const { store, lines } = open(server.url);
+    const refusal = {
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('was written by a newer Lanewise (schema 2; this one reads up to 1)'),
+    };
+    await expect(store.ping()).rejects.toMatchObject(refusal);
+    await expect(create(store, aDeployment({ queue: 'mails' }))).rejects.toMatchObject(refusal);
+    expect(await first.listDeployments()).toHaveLength(1);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ msg: 'Redis is not used', reason: refusal.message }),
+    );
+
+    await operator.set(KEYS.schema, '1');
+    await operator.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await answersAgain(store);
+    expect(await store.listDeployments()).toHaveLength(1);
+  });
+
   it('restarts, keeps everything that was answered, under a new epoch', async () => {
     await using server = await startRedis({ persistent: true });
     const { store } = open(server.url);
@@ -43,6 +72,11 @@ describe('the Redis store, when Redis', () => {
     const ended = await promote(store, deployment);
     const worker = aWorker();
     await store.saveWorker(worker, 0);
+    const [part, judgement, fence] = [delta([1, 2, 3]), aJudgement(), await leaseOf(store, 'judge')];
+    await store.recordTelemetry(deployment.id, 2, part);
+    const event = anEvent(deployment.id, 'judged');
+    const saving = { deploymentId: deployment.id, judgement, fence, events: [event] };
+    await store.saveJudgement({ ...saving, notices: [{ id: 'notice', webhook: 'ops', event }] });
     const before = await store.readSnapshot();
     await server.kill();
     await server.start();
@@ -53,9 +87,15 @@ describe('the Redis store, when Redis', () => {
     expect(after.epoch).not.toBe(before.epoch);
     expect(await store.readHead()).toEqual({ epoch: after.epoch, revision: 3 });
     expect(await store.getDeployment(deployment.id)).toEqual(ended);
-    expect(await store.listEvents(deployment.id)).toHaveLength(1);
+    expect(await store.listEvents(deployment.id)).toHaveLength(2);
     expect(await store.listWorkers()).toEqual([worker]);
     expect(await create(store, aDeployment())).toEqual({ kind: 'saved', revision: 4 });
+    expect(exact((await store.readStep(deployment.id, 2)).lanes)).toEqual(exact(part));
+    expect(exact(await store.readTelemetry(deployment.id, 60_000))).toEqual(exact(part));
+    expect(await store.readJudgement(deployment.id)).toEqual(judgement);
+    expect(await store.takeNotices(10, 60_000)).toMatchObject([{ id: 'notice', attempt: 1 }]);
+    expect(await store.claimJudgeLease('judge', 60_000)).toBe(fence);
+    expect(await store.claimJudgeLease('another', 60_000)).toBeUndefined();
   });
 
   it('is killed: calls reject at once, and everything goes on when it is back', async () => {
@@ -190,6 +230,37 @@ describe('the Redis store, when Redis', () => {
     expect(head.epoch).not.toBe(epoch);
     expect(head.revision).toBe(1);
     expect(recorder.updates.map((u) => u.epoch)).toEqual([epoch, epoch, head.epoch]);
+  });
+
+  it('is flushed, or fails over to a replica that lags: no fence of the judge is given a second time', async () => {
+    await using server = await startRedis();
+    const { store } = open(server.url);
+    await leaseOf(store, 'a');
+    await store.releaseJudgeLease('a');
+    const fence = await leaseOf(store, 'b');
+    await server.client().flushall();
+    expect(await leaseOf(store, 'c')).toBeGreaterThan(fence);
+  });
+
+  it('holds a notice that can not be read: it is logged and dropped, the others are given out', async () => {
+    await using server = await startRedis();
+    const { store, lines } = open(server.url);
+    const deployment = aDeployment();
+    await create(store, deployment);
+    const ids = ['bad', 'gone', 'good'];
+    await store.saveDeployment({
+      deployment: { ...deployment, version: 2 },
+      expectedVersion: 1,
+      events: [],
+      notices: ids.map((id) => ({ id, webhook: 'ops', event: anEvent(deployment.id, id) })),
+    });
+    await server.client().hset(KEYS.notices, 'bad', '0 {"id":7}');
+    await server.client().hdel(KEYS.notices, 'gone');
+    expect((await store.takeNotices(10, 0)).map(({ id }) => id)).toEqual(['good']);
+    expect(lines.filter((line) => line['msg'] === 'an unreadable notice was dropped')).toHaveLength(1);
+    await store.settleNotice('good');
+    const left = [KEYS.notices, KEYS.noticesDue, KEYS.noticesOrder];
+    expect(await server.client().exists(...left)).toBe(0);
   });
 
   it('has evicted the revision: counting goes on above every route, under a new epoch', async () => {

@@ -12,8 +12,8 @@ describe('the Redis store', () => {
     await withStore(cluster.url, async (store) => {
       // Subscribers begin at a random node; with this many, each node most likely has some.
       const recorders = await Promise.all(Array.from({ length: 6 }, () => recordUp(store)));
-      const listeners = await Promise.all(Array.from({ length: 6 }, () => listenUp(store)));
       const deployment = aDeployment();
+      const listeners = await Promise.all(Array.from({ length: 6 }, () => listenUp(store, deployment)));
       const worker = aWorker();
       expect(await create(store, deployment)).toEqual({ kind: 'saved', revision: 1 });
       expect(await setPercentage(store, deployment, 50)).toEqual({ kind: 'saved', revision: 2 });

@@ -1,4 +1,6 @@
 import type { Deployment, DeploymentEvent } from '../../../src/core/deployment.ts';
+import { openEvidence } from '../../../src/core/judge/evidence.ts';
+import type { Judgement } from '../../../src/core/judge/judgement.ts';
 import { openSplit, promoted, withPercentage } from '../../../src/core/route.ts';
 import { NO_WORKER_METRICS, type Worker } from '../../../src/core/worker.ts';
 import type { CreateResult, SaveResult, Store } from '../../../src/runtime/store/store.ts';
@@ -18,6 +20,9 @@ export function aDeployment(over: Partial<Deployment> = {}): Deployment {
     status: 'active',
     startTime: 1_700_000_000_000 + made,
     lastUpdate: 1_700_000_000_000,
+    step: 1,
+    activeFrom: 0,
+    stepFrom: 0,
     config: {
       routingStrategy: 'hash_ring',
       stickyRouting: true,
@@ -27,6 +32,11 @@ export function aDeployment(over: Partial<Deployment> = {}): Deployment {
       drainTimeoutMs: 60_000,
       metricsWindowMs: 300_000,
       fallback: 'stable',
+      autoRollback: true,
+      analysis: 'sequential',
+      stages: [],
+      retryOnStable: false,
+      requiredKeys: 0,
       rollbackThresholds: {
         maxErrorRateIncrease: 5,
         maxLatencyIncrease: 50,
@@ -52,6 +62,25 @@ export function anEvent(deploymentId: string, message: string): DeploymentEvent 
     actor: 'ops',
     data: { reasons: [] },
   };
+}
+
+export function aJudgement(over: Partial<Judgement> = {}): Judgement {
+  const evidence = openEvidence(1, 1_700_000_000_000);
+  return {
+    step: 1,
+    status: 'healthy',
+    checks: { error_rate: true, latency: true, throughput: true, sample_size: false, duration: false },
+    evaluatedAt: 1_700_000_000_123,
+    evidence: { ...evidence, successRate: { carried: 0, now: -12.345678901234567 } },
+    ...over,
+  };
+}
+
+/** The fence of a lease that is free. */
+export async function leaseOf(store: Store, holder: string, ttlMs = 60_000): Promise<number> {
+  const fence = await store.claimJudgeLease(holder, ttlMs);
+  if (fence === undefined) throw new Error('somebody else has the lease');
+  return fence;
 }
 
 export function aWorker(over: Partial<Worker> = {}): Worker {
@@ -90,7 +119,7 @@ export async function setPercentage(store: Store, from: Deployment, percent: num
   return store.saveDeployment({
     deployment: { ...from, version: from.version + 1, currentPercent: percent },
     expectedVersion: from.version,
-    route: withPercentage(route, percent),
+    route: withPercentage(route, percent, from.step + 1),
     events: [anEvent(from.id, `to ${percent}`)],
   });
 }

@@ -1,6 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
-import { SCRIPTS } from './scripts.ts';
+import { SCRIPTS, type ScriptName } from './scripts.ts';
 import type { RedisAddress, RedisTarget } from './url.ts';
 
 /**
@@ -20,6 +20,12 @@ export function reconnectDelayMs(attempt: number): number {
 }
 
 export type CommandClient = Redis | Cluster;
+
+/** What defining the scripts adds to a client. */
+export type Scripted = Record<
+  ScriptName | `${ScriptName}Buffer`,
+  (...args: readonly (string | Buffer)[]) => Promise<unknown>
+>;
 
 const COMMON = {
   connectTimeout: CONNECT_TIMEOUT_MS,
@@ -77,6 +83,23 @@ export function createSubscriberClient(
 ): Redis {
   return new Redis({
     ...COMMON,
+    ...credentialsOf(target, tls),
+    ...(target.kind === 'cluster' ? (node ?? target.nodes[0]) : placeOf(target)),
+    lazyConnect: true,
+    retryStrategy: null,
+    sentinelRetryStrategy: () => null,
+  });
+}
+
+/** Like a subscriber's, but for commands that may take as long as they were told to. */
+export function createBlockingClient(
+  target: RedisTarget,
+  node: RedisAddress | undefined,
+  tls?: ConnectionOptions,
+): Redis {
+  const { commandTimeout: _, ...common } = COMMON;
+  return new Redis({
+    ...common,
     ...credentialsOf(target, tls),
     ...(target.kind === 'cluster' ? (node ?? target.nodes[0]) : placeOf(target)),
     lazyConnect: true,

@@ -2,8 +2,11 @@ import type { ConnectionOptions } from 'node:tls';
 import { LanewiseError } from '../../../core/errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Subscription } from '../store.ts';
-import { CALL_TIMEOUT_MS, createCommandClient, type CommandClient } from './clients.ts';
+import { createBlockingCalls, type BlockingCall } from './blocking.ts';
+import { CALL_TIMEOUT_MS, createCommandClient, type CommandClient, type Scripted } from './clients.ts';
 import { toStoreError } from './errors.ts';
+import { checkSchema } from './schema.ts';
+import { createReplicatedCall } from './replicated-call.ts';
 import type { ScriptName } from './scripts.ts';
 import { createSubscription, type ChannelListener } from './subscriber.ts';
 import { maskRedisUrl, parseRedisUrl, type RedisAddress } from './url.ts';
@@ -20,12 +23,21 @@ export interface RedisConnection {
   readonly isCluster: boolean;
   readonly db: number;
   run(script: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** Arguments may be bytes, and whatever text the reply holds comes as bytes. */
+  runBytes(script: ScriptName, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown>;
+  /** As `runBytes`; resolves only once that many replicas have what was written, by it or before it. */
+  runReplicated(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | Buffer)[],
+    replicas: number,
+  ): Promise<unknown>;
   call(command: string, ...args: readonly string[]): Promise<unknown>;
+  /** A call that may wait, on a connection of its own. Resolves without a value if nothing came or `signal` aborted. */
+  block(call: BlockingCall, signal?: AbortSignal): Promise<unknown>;
   subscribe(channel: string, listener: ChannelListener): Subscription;
   close(): Promise<void>;
 }
-
-type Scripted = Record<ScriptName, (...args: readonly string[]) => Promise<unknown>>;
 
 /** Connects in the background, for ever. @throws OperatorError if the URL is not one. */
 export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): RedisConnection {
@@ -33,6 +45,11 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
   const redis = maskRedisUrl(url);
   const client = createCommandClient(target, tls);
   const subscriptions = new Set<Subscription>();
+  const blocking = createBlockingCalls({
+    target,
+    nodes: () => nodesOf(client),
+    ...(tls !== undefined && { tls }),
+  });
   const state = followState(client, redis, log);
   let closed = false;
 
@@ -52,11 +69,24 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
     }
   };
 
+  const block = async (call: BlockingCall, signal?: AbortSignal): Promise<unknown> => {
+    if (closed) throw new LanewiseError('STORE_UNAVAILABLE', 'the store is closed');
+    try {
+      return await blocking.run(call, signal);
+    } catch (error) {
+      throw toStoreError(error, redis);
+    }
+  };
+
   return {
     isCluster: target.kind === 'cluster',
     db: target.kind === 'cluster' ? 0 : target.db,
     run: (script, keys, args) => answer(() => (client as unknown as Scripted)[script](...keys, ...args)),
+    runBytes: (script, keys, args) =>
+      answer(() => (client as unknown as Scripted)[`${script}Buffer`](...keys, ...args)),
     call: (command, ...args) => answer(() => client.call(command, ...args)),
+    runReplicated: (...call) => block(createReplicatedCall(...call)),
+    block,
     subscribe(channel, listener) {
       const inner = createSubscription({
         target,
@@ -80,6 +110,7 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
       if (closed) return;
       closed = true;
       state.stop();
+      blocking.close();
       client.disconnect();
       await Promise.all([...subscriptions].map((s) => s.close()));
     },
@@ -95,7 +126,7 @@ interface ConnectionState {
 }
 
 function followState(client: CommandClient, redis: string, log: Logger): ConnectionState {
-  let attempt = Promise.withResolvers<void>();
+  let attempt = newAttempt();
   let lastError: unknown;
   let up: boolean | undefined;
   let stopped = false;
@@ -105,25 +136,34 @@ function followState(client: CommandClient, redis: string, log: Logger): Connect
   // Also keeps ioredis from printing errors by itself.
   client.on('error', note);
   client.on('node error', note);
-  client.on('ready', () => {
-    lastError = undefined;
-    attempt.resolve();
+  const open = async (): Promise<void> => {
+    const { resolve, reject } = attempt;
+    try {
+      await checkSchema(client, redis);
+    } catch (error) {
+      lastError = error;
+      reject(error);
+      if (!stopped) log.error({ redis, reason: reasonOf(error, redis) }, 'Redis is not used');
+      return;
+    }
+    resolve();
     if (up !== true && !stopped) log.info({ redis }, 'Redis is connected');
     up = true;
+  };
+  client.on('ready', () => {
+    lastError = undefined;
+    void open();
   });
   client.on('close', () => {
     const failed = attempt;
-    attempt = Promise.withResolvers<void>();
-    failed.promise.catch(() => undefined);
+    attempt = newAttempt();
     failed.reject(lastError ?? new Error('the connection was closed'));
     if (up !== false && !stopped)
       log.warn({ redis, reason: reasonOf(lastError, redis) }, 'Redis is not connected');
     up = false;
   });
   return {
-    whenReady: async () => {
-      if (client.status !== 'ready') await attempt.promise;
-    },
+    whenReady: () => attempt.promise,
     lateness: () => {
       const error = new Error(`no answer within ${CALL_TIMEOUT_MS} ms`);
       return lastError instanceof Error ? lastError : error;
@@ -132,6 +172,13 @@ function followState(client: CommandClient, redis: string, log: Logger): Connect
       stopped = true;
     },
   };
+}
+
+/** Nobody may be waiting when it fails. */
+function newAttempt(): PromiseWithResolvers<void> {
+  const attempt = Promise.withResolvers<void>();
+  attempt.promise.catch(() => undefined);
+  return attempt;
 }
 
 function reasonOf(error: unknown, redis: string): string {

@@ -5,18 +5,19 @@ import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
 import { damaged, deploymentRecord, eventRecord, routeRecord } from '../records.ts';
 import type { DeploymentStore } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
+import { keepArguments, keepKeys } from './keeping.ts';
 import { channelsOf, eventsKey, KEYS } from './keys.ts';
 import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './replies.ts';
 
-const { epoch, server, revision, routes, deployments, order, sequence, open } = KEYS;
+const { epoch, server, revision, routes, deployments, order, sequence, open, judge, judgements } = KEYS;
 
 export function createDeployments(connection: RedisConnection): DeploymentStore {
   const { routes: channel, events: eventsChannel } = channelsOf(connection.db);
   return {
-    async createDeployment({ deployment, route, basedOnRevision, events, openMax }) {
+    async createDeployment({ deployment, route, basedOnRevision, events, notices, openMax }) {
       const reply = await connection.run(
         'createDeployment',
-        [epoch, server, revision, routes, deployments, order, sequence, open, eventsKey(deployment.id)],
+        [epoch, server, revision, routes, deployments, order, sequence, open, ...keepKeys(deployment.id)],
         [
           uuid(),
           channel,
@@ -25,8 +26,7 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
           routeRecord.encode(route),
           String(basedOnRevision),
           String(openMax),
-          eventsChannel,
-          ...events.map((event) => eventRecord.encode(event)),
+          ...keepArguments(eventsChannel, events, notices),
         ],
       );
       const [kind, detail = ''] = textsOf(reply, 'result');
@@ -40,10 +40,10 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
       }
     },
 
-    async saveDeployment({ deployment, expectedVersion, route, events }) {
+    async saveDeployment({ deployment, expectedVersion, route, events, notices, fence }) {
       const reply = await connection.run(
         'saveDeployment',
-        [epoch, server, revision, routes, deployments, open, eventsKey(deployment.id)],
+        [epoch, server, revision, routes, deployments, open, judge, ...keepKeys(deployment.id)],
         [
           uuid(),
           channel,
@@ -52,15 +52,15 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
           ...fieldsOf(deployment),
           route === undefined ? '' : routeRecord.encode(route),
           isEnded(deployment.status) ? '1' : '0',
-          eventsChannel,
-          ...events.map((event) => eventRecord.encode(event)),
+          fence === undefined ? '' : String(fence),
+          ...keepArguments(eventsChannel, events, notices),
         ],
       );
       return saveResultOf(reply);
     },
 
     async deleteDeployment(id, expectedVersion) {
-      const keys = [epoch, server, revision, routes, deployments, order, open, eventsKey(id)];
+      const keys = [epoch, server, revision, routes, deployments, order, open, eventsKey(id), judgements];
       const args = [uuid(), channel, id, String(expectedVersion), eventsChannel];
       return saveResultOf(await connection.run('deleteDeployment', keys, args));
     },

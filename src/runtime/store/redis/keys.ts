@@ -5,6 +5,8 @@
 const PREFIX = '{lanewise}:';
 
 export const KEYS = {
+  /** String: a number, see `schema.ts`. */
+  schema: `${PREFIX}schema`,
   /** String: a UUID. */
   epoch: `${PREFIX}epoch`,
   /** String: run id of the server that the epoch was last used on. */
@@ -27,6 +29,16 @@ export const KEYS = {
   routing: `${PREFIX}workers:routing`,
   /** Hash: worker id → `<version> <processed> <succeeded> <failed> <total ms> <last job> <last seen>`. */
   activity: `${PREFIX}workers:activity`,
+  /** String: `<fence> <end of lease> <holder>`, milliseconds of the server's clock. Stays when it has run out. */
+  judge: `${PREFIX}judge`,
+  /** Hash: deployment id → JSON. */
+  judgements: `${PREFIX}judgements`,
+  /** Hash: id → `<how often taken> <json>`. */
+  notices: `${PREFIX}notices`,
+  /** Sorted set: id of a notice by when it is due, milliseconds of the server's clock. */
+  noticesDue: `${PREFIX}notices:due`,
+  /** Sorted set: id of a notice by when it was stored. */
+  noticesOrder: `${PREFIX}notices:order`,
   /** Sorted set: proxy id by end of lease, milliseconds of the server's clock. */
   leases: `${PREFIX}reports:leases`,
   /** Hash: proxy id → `<epoch> <revision>`. */
@@ -39,8 +51,9 @@ export function eventsKey(deploymentId: string): string {
 }
 
 /**
- * Prefix of the hashes of a deployment's time buckets, `<prefix><bucket>`. A hash tag of its own: on a Cluster the
- * telemetry of many deployments spreads over the nodes.
+ * Prefix of a deployment's telemetry, see `telemetry-scripts.ts`: strings `<prefix><bucket>` and `<prefix>step:<step>`,
+ * MessagePack; lists `<prefix>pending:<bucket>`, JSON; string `<prefix>bucket`, the last one. A hash tag of its own: on
+ * a Cluster the telemetry of many deployments spreads over the nodes.
  */
 export function telemetryKey(deploymentId: string): string {
   return `{lanewise:${deploymentId}}:telemetry:`;

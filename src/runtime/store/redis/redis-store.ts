@@ -1,17 +1,27 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
+import { withBullmqLanes, type BullmqConfig } from '../bullmq/bullmq-lanes.ts';
 import { createActivity } from './activity.ts';
+import { createBackup } from './backup.ts';
 import { openRedisConnection, type RedisConnectionOptions } from './connection.ts';
 import { createDeployments } from './deployments.ts';
+import { createIntake } from './intake.ts';
+import { createJudge } from './judge.ts';
+import { createOutbox } from './outbox.ts';
 import { createRequests } from './requests.ts';
 import { createEvents } from './events.ts';
+import { createLanes } from './lanes.ts';
 import { createRoutes } from './routes.ts';
 import { createTelemetry } from './telemetry.ts';
 import { createWorkers } from './workers.ts';
 
 export interface RedisStoreOptions extends RedisConnectionOptions {
-  /** Taken for symmetry with the embedded store: leases run by the server's clock. */
+  /** For how long a caller waits; leases run by the server's clock. */
   readonly clock: Clock;
+  /** Where queues have `envelope: bullmq`. */
+  readonly bullmq?: BullmqConfig | undefined;
+  /** That have a job before its producer is told that it is stored; default 0. Not of BullMQ's queues. */
+  readonly replicasAcknowledged?: number;
 }
 
 /**
@@ -19,8 +29,16 @@ export interface RedisStoreOptions extends RedisConnectionOptions {
  * while Redis is away.
  * @throws OperatorError if the URL is not one.
  */
-export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
+export function openRedisStore({
+  log,
+  clock,
+  bullmq,
+  replicasAcknowledged = 0,
+  ...options
+}: RedisStoreOptions): Store {
   const connection = openRedisConnection({ ...options, log });
+  const lanes = createLanes(connection, clock, replicasAcknowledged);
+  const withBullmq = bullmq && withBullmqLanes(lanes, { ...options, config: bullmq, connection, clock });
   return {
     kind: 'redis',
     needsHashTags: connection.isCluster,
@@ -29,11 +47,19 @@ export function openRedisStore({ log, ...options }: RedisStoreOptions): Store {
     ...createRoutes(connection, log),
     ...createEvents(connection, log),
     ...createTelemetry(connection),
+    ...createJudge(connection),
+    ...createOutbox(connection, log),
     ...createActivity(connection),
     ...createRequests(connection),
+    ...createBackup(connection),
+    ...(withBullmq ?? lanes),
+    intake: createIntake(connection),
     async ping() {
       await connection.call('PING');
     },
-    close: () => connection.close(),
+    async close() {
+      withBullmq?.close();
+      await connection.close();
+    },
   };
 }

@@ -1,4 +1,12 @@
+import { BULLMQ_SCRIPTS } from './bullmq-scripts.ts';
+import { CHANGE } from './change-scripts.ts';
+import { INTAKE_SCRIPTS } from './intake-scripts.ts';
+import { claimJudgeLease, releaseJudgeLease, saveJudgement } from './judge-scripts.ts';
+import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
+import { LANE_SCRIPTS } from './lane-scripts.ts';
+import { LANE_TAKE_SCRIPTS } from './lane-take-scripts.ts';
 import { claimRequest, settleRequest, takeToken } from './request-scripts.ts';
+import { readStep, readTelemetry, recordTelemetry } from './telemetry-scripts.ts';
 
 /**
  * Every change is one script: compare, write, raise the revision, publish. JSON passes through as text.
@@ -36,17 +44,6 @@ local function move(epoch, change)
     redis.call('PUBLISH', ARGV[2], epoch .. ' ' .. revision .. ' ' .. change)
   end
 end
-
-local function keep_events(list, channel, first)
-  local messages = {}
-  for i = first, #ARGV do
-    local position = redis.call('LPUSH', list, ARGV[i])
-    messages[#messages + 1] = 'event ' .. string.format('%.0f', position) .. ' ' .. ARGV[i]
-  end
-  return function()
-    for _, message in ipairs(messages) do redis.call('PUBLISH', channel, message) end
-  end
-end
 `;
 
 interface ScriptDefinition {
@@ -54,8 +51,8 @@ interface ScriptDefinition {
   readonly numberOfKeys: number;
 }
 
-/** KEYS: epoch, server, revision, routes, deployments, order, sequence, open, events. */
-const createDeployment = `${PRELUDE}
+/** KEYS: epoch, server, revision, routes, deployments, order, sequence, open, and `keep`'s. */
+const createDeployment = `${PRELUDE}${CHANGE}
 local epoch = lanewise_epoch(KEYS[4])
 local id, version, status, scope, json, route, based_on, open_max =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
@@ -70,22 +67,23 @@ redis.call('HSET', KEYS[5], id, version .. ' ' .. status .. ' ' .. scope .. ' ' 
 redis.call('ZADD', KEYS[6], redis.call('INCR', KEYS[7]), id)
 redis.call('HSET', KEYS[8], scope, id)
 redis.call('HSET', KEYS[4], scope, revision .. ' ' .. route)
-local publish_events = keep_events(KEYS[9], ARGV[11], 12)
+local publish_events = keep(11)
 publish()
 publish_events()
 return {'saved', revision}
 `;
 
-/** KEYS: epoch, server, revision, routes, deployments, open, events. An empty route moves nothing. */
-const saveDeployment = `${PRELUDE}
+/** KEYS: epoch, server, revision, routes, deployments, open, lease, and `keep`'s. An empty route moves nothing. */
+const saveDeployment = `${PRELUDE}${CHANGE}
 local epoch = lanewise_epoch(KEYS[4])
 local id, expected, version, status, scope, json, route, ended =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local stored = redis.call('HGET', KEYS[5], id)
 if not stored or head_of(stored) ~= expected then return {'stale', ''} end
+if not holds_fence(KEYS[7], ARGV[11]) then return {'stale', ''} end
 redis.call('HSET', KEYS[5], id, version .. ' ' .. status .. ' ' .. scope .. ' ' .. json)
 if ended == '1' and redis.call('HGET', KEYS[6], scope) == id then redis.call('HDEL', KEYS[6], scope) end
-local publish_events = keep_events(KEYS[7], ARGV[11], 12)
+local publish_events = keep(12)
 if route == '' then
   publish_events()
   return {'saved', redis.call('GET', KEYS[3])}
@@ -97,7 +95,7 @@ publish_events()
 return {'saved', revision}
 `;
 
-/** KEYS: epoch, server, revision, routes, deployments, order, open, events. */
+/** KEYS: epoch, server, revision, routes, deployments, order, open, events, judgements. */
 const deleteDeployment = `${PRELUDE}
 lanewise_epoch(KEYS[4])
 local id, expected = ARGV[3], ARGV[4]
@@ -108,6 +106,7 @@ redis.call('ZREM', KEYS[6], id)
 local scope = string.match(stored, '^%S+ %S+ (%S+) ')
 if scope and redis.call('HGET', KEYS[7], scope) == id then redis.call('HDEL', KEYS[7], scope) end
 redis.call('DEL', KEYS[8])
+redis.call('HDEL', KEYS[9], id)
 redis.call('PUBLISH', ARGV[5], 'deleted ' .. id)
 return {'saved', redis.call('GET', KEYS[3])}
 `;
@@ -209,37 +208,6 @@ const listReports = `${LEASES}
 return redis.call('HGETALL', KEYS[2])
 `;
 
-/** Buckets run by the server's clock. KEYS: prefix. ARGV: milliseconds a bucket. */
-const BUCKET = `
-local time = redis.call('TIME')
-local current = math.floor((tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)) / tonumber(ARGV[1]))
-`;
-
-/** ARGV: …, milliseconds kept, number of sums, field, value, field, value… (sums, then maxima). */
-const recordTelemetry = `${BUCKET}
-local key = KEYS[1] .. string.format('%.0f', current)
-local sums = tonumber(ARGV[3])
-for i = 4, #ARGV, 2 do
-  if i < 4 + 2 * sums then
-    redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1])
-  elseif tonumber(redis.call('HGET', key, ARGV[i]) or '0') < tonumber(ARGV[i + 1]) then
-    redis.call('HSET', key, ARGV[i], ARGV[i + 1])
-  end
-end
-redis.call('PEXPIRE', key, ARGV[2])
-return 'OK'
-`;
-
-/** ARGV: …, first bucket, last bucket. Returns the current bucket's number, then what each of those buckets holds. */
-const readTelemetry = `${BUCKET}
-local found = {string.format('%.0f', current)}
-for bucket = tonumber(ARGV[2]), tonumber(ARGV[3]) do
-  local fields = redis.call('HGETALL', KEYS[1] .. string.format('%.0f', bucket))
-  if #fields > 0 then found[#found + 1] = fields end
-end
-return found
-`;
-
 /** KEYS: workers, activity. ARGV: id, version, processed, succeeded, failed, total ms, and so on. */
 const noteActivity = `
 local time = redis.call('TIME')
@@ -266,10 +234,45 @@ end
 return 'OK'
 `;
 
+/**
+ * KEYS: epoch, server, revision, routes, deployments, order, sequence, open, workers, routing. ARGV: …, revision, number
+ * of deployments, of each id, record, scope (empty: it has ended), key of its events, their number, the events; number
+ * of routes, of each scope and record; of each worker id, record, routing part. A key of events comes as an argument:
+ * their number is not known here, and their hash tag is that of the others.
+ */
+const restore = `${PRELUDE}
+for _, key in ipairs({KEYS[4], KEYS[5], KEYS[9]}) do
+  if redis.call('EXISTS', key) == 1 then return 'not empty' end
+end
+lanewise_epoch(KEYS[4])
+local at = 3
+local function next_argument()
+  at = at + 1
+  return ARGV[at]
+end
+for _ = 1, tonumber(next_argument()) do
+  local id, record, scope, events = next_argument(), next_argument(), next_argument(), next_argument()
+  redis.call('HSET', KEYS[5], id, record)
+  redis.call('ZADD', KEYS[6], redis.call('INCR', KEYS[7]), id)
+  if scope ~= '' then redis.call('HSET', KEYS[8], scope, id) end
+  for _ = 1, tonumber(next_argument()) do redis.call('LPUSH', events, next_argument()) end
+end
+for _ = 1, tonumber(next_argument()) do redis.call('HSET', KEYS[4], next_argument(), next_argument()) end
+while at < #ARGV do
+  local id = next_argument()
+  redis.call('HSET', KEYS[9], id, next_argument())
+  redis.call('HSET', KEYS[10], id, next_argument())
+end
+local latest = math.max(tonumber(redis.call('GET', KEYS[3])), tonumber(ARGV[3]))
+redis.call('SET', KEYS[3], string.format('%.0f', latest + 1))
+return 'restored'
+`;
+
 export const SCRIPTS = {
-  createDeployment: { lua: createDeployment, numberOfKeys: 9 },
-  saveDeployment: { lua: saveDeployment, numberOfKeys: 7 },
-  deleteDeployment: { lua: deleteDeployment, numberOfKeys: 8 },
+  restore: { lua: restore, numberOfKeys: 10 },
+  createDeployment: { lua: createDeployment, numberOfKeys: 12 },
+  saveDeployment: { lua: saveDeployment, numberOfKeys: 11 },
+  deleteDeployment: { lua: deleteDeployment, numberOfKeys: 9 },
   listDeployments: { lua: listDeployments, numberOfKeys: 3 },
   saveWorker: { lua: saveWorker, numberOfKeys: 6 },
   removeWorker: { lua: removeWorker, numberOfKeys: 7 },
@@ -281,9 +284,20 @@ export const SCRIPTS = {
   listReports: { lua: listReports, numberOfKeys: 2 },
   recordTelemetry: { lua: recordTelemetry, numberOfKeys: 1 },
   readTelemetry: { lua: readTelemetry, numberOfKeys: 1 },
+  readStep: { lua: readStep, numberOfKeys: 1 },
+  claimJudgeLease: { lua: claimJudgeLease, numberOfKeys: 1 },
+  releaseJudgeLease: { lua: releaseJudgeLease, numberOfKeys: 1 },
+  saveJudgement: { lua: saveJudgement, numberOfKeys: 7 },
+  takeNotices: { lua: takeNotices, numberOfKeys: 3 },
+  settleNotice: { lua: settleNotice, numberOfKeys: 3 },
+  postponeNotice: { lua: postponeNotice, numberOfKeys: 3 },
   takeToken: { lua: takeToken, numberOfKeys: 1 },
   claimRequest: { lua: claimRequest, numberOfKeys: 1 },
   settleRequest: { lua: settleRequest, numberOfKeys: 1 },
+  ...LANE_SCRIPTS,
+  ...LANE_TAKE_SCRIPTS,
+  ...INTAKE_SCRIPTS,
+  ...BULLMQ_SCRIPTS,
 } as const satisfies Record<string, ScriptDefinition>;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -6,7 +6,7 @@ import { LanewiseError } from '../../../core/errors.ts';
 import { makeDataDir } from '../../data-dir.ts';
 import { OperatorError } from '../../operator-error.ts';
 import { damaged } from '../records.ts';
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
 export const DATABASE_FILE = 'lanewise.db';
 
@@ -68,8 +68,7 @@ function prepare(db: DatabaseSync): void {
   const id = numberOf(db.prepare('PRAGMA application_id').get(), 'application_id');
   if (id !== APPLICATION_ID) throw new ForeignFileError();
   const version = db.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()?.['value'];
-  if (version !== SCHEMA_VERSION) throw new SchemaError(version);
-  db.exec("UPDATE meta SET value = value WHERE key = 'schema_version'");
+  migrate(db, version);
   db.exec('COMMIT');
   db.exec('PRAGMA journal_mode = WAL');
   db.exec('PRAGMA synchronous = NORMAL');
@@ -82,6 +81,17 @@ function create(db: DatabaseSync): void {
   insert.run('schema_version', SCHEMA_VERSION);
   insert.run('epoch', uuid());
   insert.run('revision', 0);
+}
+
+/** Writes the version in any case: it is the write that takes the lock for good. */
+function migrate(db: DatabaseSync, from: unknown): void {
+  if (typeof from !== 'number' || from > SCHEMA_VERSION) throw new SchemaError(from);
+  for (let version = from; version < SCHEMA_VERSION; version++) {
+    const migration = MIGRATIONS[version];
+    if (migration === undefined) throw new SchemaError(from);
+    db.exec(migration);
+  }
+  db.prepare("UPDATE meta SET value = ? WHERE key = 'schema_version'").run(SCHEMA_VERSION);
 }
 
 class SchemaError extends Error {
@@ -125,6 +135,13 @@ function openingError(dataDir: string, path: string, cause: unknown): Error {
     return new OperatorError(
       `in the data directory ${dataDir}, ${DATABASE_FILE} was written by a newer Lanewise (schema ${cause.version}; ` +
         `this one reads up to ${SCHEMA_VERSION}): run the newer one, or ${moveAway}`,
+      { cause },
+    );
+  }
+  if (cause instanceof SchemaError) {
+    return new OperatorError(
+      `in the data directory ${dataDir}, ${DATABASE_FILE} has schema ${String(cause.version)}, from which this ` +
+        `Lanewise (schema ${SCHEMA_VERSION}) knows no way: run the one that wrote it, or ${moveAway}`,
       { cause },
     );
   }

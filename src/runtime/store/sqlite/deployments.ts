@@ -1,10 +1,11 @@
 import { isEnded } from '../../../core/deployment-states.ts';
-import type { DeploymentEvent } from '../../../core/deployment.ts';
 import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
 import { deploymentRecord, eventRecord, routeRecord } from '../records.ts';
 import type { CreateResult, DeploymentStore, SaveResult } from '../store.ts';
 import { numberOf, textOf, type Database, type Row } from './database.ts';
 import type { EventBus } from './event-bus.ts';
+import type { KeptEvent } from './event-log.ts';
+import type { Keeping } from './keeping.ts';
 import type { Revisions } from './revisions.ts';
 
 /** A result, and the route and the events of the change, to be published once the transaction has committed. */
@@ -14,12 +15,12 @@ interface Step<R> {
   readonly kept?: readonly KeptEvent[];
 }
 
-interface KeptEvent {
-  readonly event: DeploymentEvent;
-  readonly position: number;
-}
-
-export function createDeployments(db: Database, revisions: Revisions, bus: EventBus): DeploymentStore {
+export function createDeployments(
+  db: Database,
+  revisions: Revisions,
+  bus: EventBus,
+  { eventLog, keepNotices, lease }: Keeping,
+): DeploymentStore {
   const writeRoute = (route: Route): Route => {
     const stamped = stampRoute(route, revisions.next());
     db.run(
@@ -32,22 +33,10 @@ export function createDeployments(db: Database, revisions: Revisions, bus: Event
     return stamped;
   };
 
-  const writeEvents = (deploymentId: string, events: readonly DeploymentEvent[]): readonly KeptEvent[] => {
-    const before = db.get('SELECT count(*) AS n FROM events WHERE deployment_id = ?', deploymentId);
-    return events.map((event, i) => {
-      db.run(
-        'INSERT INTO events (deployment_id, record) VALUES (?, ?)',
-        deploymentId,
-        eventRecord.encode(event),
-      );
-      return { event, position: numberOf(before, 'n') + i + 1 };
-    });
-  };
-
   const step = <R>(work: () => Step<R>): R => {
     const { result, moved, kept = [] } = db.transaction(work);
     if (moved !== undefined) revisions.publish(moved.revision, { kind: 'route', route: moved });
-    for (const { event, position } of kept) bus.event(event, position);
+    eventLog.publish(kept);
     return result;
   };
 
@@ -57,7 +46,7 @@ export function createDeployments(db: Database, revisions: Revisions, bus: Event
   };
 
   return {
-    async createDeployment({ deployment, route, basedOnRevision, events, openMax }) {
+    async createDeployment({ deployment, route, basedOnRevision, events, notices = [], openMax }) {
       const scope = scopeKey(deployment.queue, deployment.tenant);
       return step((): Step<CreateResult> => {
         const taken = db.get(
@@ -86,15 +75,17 @@ export function createDeployments(db: Database, revisions: Revisions, bus: Event
           isEnded(deployment.status) ? 0 : 1,
           deploymentRecord.encode(deployment),
         );
-        const kept = writeEvents(deployment.id, events);
+        const kept = eventLog.keep(deployment.id, events);
+        keepNotices(notices);
         const moved = writeRoute(route);
         return { result: { kind: 'saved', revision: moved.revision }, moved, kept };
       });
     },
 
-    async saveDeployment({ deployment, expectedVersion, route, events }) {
+    async saveDeployment({ deployment, expectedVersion, route, events, notices = [], fence }) {
       return step((): Step<SaveResult> => {
         if (!isAt(deployment.id, expectedVersion)) return { result: { kind: 'stale' } };
+        if (fence !== undefined && !lease.isHeldWith(fence)) return { result: { kind: 'stale' } };
         db.run(
           'UPDATE deployments SET version = ?, status = ?, open = ?, record = ? WHERE id = ?',
           deployment.version,
@@ -103,7 +94,8 @@ export function createDeployments(db: Database, revisions: Revisions, bus: Event
           deploymentRecord.encode(deployment),
           deployment.id,
         );
-        const kept = writeEvents(deployment.id, events);
+        const kept = eventLog.keep(deployment.id, events);
+        keepNotices(notices);
         if (route === undefined) {
           return { result: { kind: 'saved', revision: revisions.head().revision }, kept };
         }
@@ -116,7 +108,9 @@ export function createDeployments(db: Database, revisions: Revisions, bus: Event
       const result = step((): Step<SaveResult> => {
         if (!isAt(id, expectedVersion)) return { result: { kind: 'stale' } };
         db.run('DELETE FROM deployments WHERE id = ?', id);
-        db.run('DELETE FROM events WHERE deployment_id = ?', id);
+        for (const table of ['events', 'judgements', 'steps', 'step_totals']) {
+          db.run(`DELETE FROM ${table} WHERE deployment_id = ?`, id);
+        }
         return { result: { kind: 'saved', revision: revisions.head().revision } };
       });
       if (result.kind === 'saved') bus.deleted(id);

@@ -1,9 +1,15 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
 import { createActivity } from './activity.ts';
+import { createBackup } from './backup.ts';
 import { openDatabase } from './database.ts';
 import { createDeployments } from './deployments.ts';
 import { createEventBus } from './event-bus.ts';
+import { createEventLog } from './event-log.ts';
+import { createJudge } from './judge.ts';
+import { createJudgeLease } from './judge-lease.ts';
+import { createLanes } from './lanes.ts';
+import { createNoticeKeeper, createOutbox } from './outbox.ts';
 import { createRequests } from './requests.ts';
 import { createRevisions } from './revisions.ts';
 import { createRoutes } from './routes.ts';
@@ -24,16 +30,24 @@ export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Sto
   const db = openDatabase(dataDir);
   const revisions = createRevisions(db);
   const events = createEventBus();
+  const eventLog = createEventLog(db, events);
+  const lease = createJudgeLease(db, clock);
+  const lanes = createLanes(db, clock);
+  const keeping = { eventLog, keepNotices: createNoticeKeeper(db, clock), lease };
   return {
     kind: 'embedded',
     needsHashTags: false,
-    ...createDeployments(db, revisions, events),
+    ...createDeployments(db, revisions, events, keeping),
     ...createWorkers(db, revisions),
     ...createRoutes(db, revisions, clock),
     subscribeEvents: (listener) => events.subscribeEvents(listener),
     ...createTelemetry(db, clock),
+    ...createJudge(db, keeping),
+    ...createOutbox(db, clock),
     ...createActivity(db, clock),
     ...createRequests(db, clock),
+    ...createBackup(db, revisions),
+    ...lanes.store,
     async ping() {
       revisions.head();
     },
@@ -41,6 +55,7 @@ export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Sto
       revisions.close();
       events.close();
       db.close();
+      lanes.close();
     },
   };
 }

@@ -12,6 +12,8 @@ export interface Revisions {
   head(): RouteHead;
   /** The revision that the transaction under way shall have. */
   next(): number;
+  /** Within the transaction under way; for what is stored without being told of. */
+  raiseAbove(other: number): void;
   /** Tells the subscribers of a change that has been committed. */
   publish(revision: number, change: RouteChange): void;
   subscribe(listener: RouteListener): Subscription;
@@ -22,13 +24,15 @@ export function createRevisions(db: Database): Revisions {
   const bus = new EventEmitter<{ update: [RouteUpdate] }>().setMaxListeners(0);
   const epoch = textOf(db.get("SELECT value FROM meta WHERE key = 'epoch'"), 'value');
   const revision = (): number => numberOf(db.get("SELECT value FROM meta WHERE key = 'revision'"), 'value');
+  const set = (value: number): void => db.run("UPDATE meta SET value = ? WHERE key = 'revision'", value);
   return {
     head: () => ({ epoch, revision: revision() }),
     next() {
       const next = revision() + 1;
-      db.run("UPDATE meta SET value = ? WHERE key = 'revision'", next);
+      set(next);
       return next;
     },
+    raiseAbove: (other) => set(Math.max(revision(), other) + 1),
     publish(revisionOfChange, change) {
       bus.emit('update', { epoch, revision: revisionOfChange, change });
     },

@@ -2,10 +2,45 @@
  * Revisions, versions and what is searched by are columns; the rest of a record is its JSON, so that a new field
  * needs no migration. `deployments.sequence` is the order of creation (clocks jump).
  */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** "lane", so that somebody else's SQLite file is recognised before it is written to. */
 export const APPLICATION_ID = 0x6c616e65;
+
+/** What schema 2 added. */
+const JUDGE_TABLES = `
+  CREATE TABLE steps (
+    deployment_id TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    last_bucket INTEGER NOT NULL,
+    PRIMARY KEY (deployment_id, step)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE step_totals (
+    deployment_id TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (deployment_id, step, field)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE judgements (
+    deployment_id TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE notices (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    due INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+
+  CREATE INDEX notices_by_due ON notices (due, sequence);
+
+  INSERT INTO meta (key, value) VALUES ('judge_fence', 0);
+`;
 
 export const SCHEMA = `
   CREATE TABLE meta (
@@ -57,6 +92,8 @@ export const SCHEMA = `
 
   CREATE INDEX telemetry_by_bucket ON telemetry (bucket);
 
+  ${JUDGE_TABLES}
+
   CREATE TABLE routes (
     scope TEXT PRIMARY KEY,
     revision INTEGER NOT NULL,
@@ -80,3 +117,9 @@ export const SCHEMA = `
     record TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
+
+/**
+ * What makes of a schema the next one, by the number of the older; run in one transaction with all that follow. A
+ * release that raises `SCHEMA_VERSION` adds one here, and never touches those that are there.
+ */
+export const MIGRATIONS: Readonly<Record<number, string>> = { 1: JUDGE_TABLES };
