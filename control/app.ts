@@ -19,6 +19,7 @@ import { createEventStreams } from './event-stream/event-streams.ts';
 import { addEventStream, EVENTS_PATH } from './event-stream/route.ts';
 import { eventStreamSettings } from './event-stream/settings.ts';
 import { tokenFromProtocol } from './event-stream/subprotocols.ts';
+import { browserHeaders, notStored } from './http/browser-headers.ts';
 import { allowOrigins } from './http/cors.ts';
 import { createErrorHandler } from './http/errors.ts';
 import { idempotency } from './http/idempotency.ts';
@@ -65,6 +66,7 @@ export function createControlPlane(deps: ControlDeps): ControlPlane {
   app.onError(createErrorHandler(log));
   app.notFound((c) => answerUnrouted(app, c));
   app.use('*', requestId);
+  app.use('*', browserHeaders);
   if (deps.corsOrigins !== undefined && deps.corsOrigins.length > 0)
     app.use('*', allowOrigins(deps.corsOrigins));
 
@@ -96,6 +98,7 @@ export function createControlPlane(deps: ControlDeps): ControlPlane {
   addOperationsRoutes(app, store, metrics.registry);
 
   const api: ControlApp = new OpenAPIHono<ControlEnv>();
+  api.use('*', notStored);
   api.use(EVENTS_PATH, tokenFromProtocol);
   const { rateLimit } = deps;
   const isLimited = rateLimit !== undefined && rateLimit.perMinute > 0;
