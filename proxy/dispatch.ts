@@ -196,7 +196,8 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     return {
       lane: this.#series?.lane,
       version: this.#series?.version,
-      worker: this.#placement?.endpoint.worker.id,
+      // The one that stands for the dispatch, also where it let go of it because it could not be reached.
+      worker: (this.#placement?.endpoint ?? this.#tried.at(-1))?.worker.id,
       fallback: this.#placement?.fallback,
       attempt: this.#failed === undefined ? 1 : 2,
       deploymentId: this.#route?.deploymentId,

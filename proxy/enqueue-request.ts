@@ -106,7 +106,8 @@ export class EnqueueRequest implements Running {
     try {
       this.#phase = 'storing';
       let drafts = this.#form.draftsOf(body);
-      if (tracer !== undefined) {
+      // Names that only a producer knows must not become those of spans.
+      if (tracer !== undefined && drafts.every(({ tenant }) => this.#isKnown(tenant))) {
         spans = new SendSpans(tracer, queue, drafts);
         drafts = spans.drafts;
       }
@@ -141,11 +142,17 @@ export class EnqueueRequest implements Running {
     if (!(cause instanceof LanewiseError)) this.#context.onBug(cause);
     const error = cause instanceof LanewiseError ? cause : proxyFailed(cause);
     const { queue, head, jobId } = this.#form;
-    // Names that only a producer knows must not become labels.
-    const isKnown = this.#context.enqueuer.strategyFor(queue, head.tenant) !== undefined;
-    countError(this.#context.telemetry.countsOf(isKnown ? queue : UNKNOWN_QUEUE), error.code);
+    // Nor labels.
+    countError(
+      this.#context.telemetry.countsOf(this.#isKnown(head.tenant) ? queue : UNKNOWN_QUEUE),
+      error.code,
+    );
     replyLocally(this.request, this.#response, error, jobId);
     this.#end();
+  }
+
+  #isKnown(tenant: string | undefined): boolean {
+    return this.#context.enqueuer.strategyFor(this.#form.queue, tenant) !== undefined;
   }
 
   #end(): void {

@@ -23,35 +23,38 @@ const RENEWALS_PER_TIMEOUT = 4;
 export async function runStandalone(host: Host, { config, log }: Settings): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
-  const exporting = await openExport(opened, host, log, 'lanewise');
-  const { store, control, proxy } = await startPlanes(opened, config, log, exporting?.tracer);
-  await exporting?.exportMetrics([control.metrics, proxy.metrics]);
+  const { store, control, proxy } = await startPlanes(opened, config, log, host);
   host.print(standaloneBanner(control, proxy, await describeStore(store, config)));
   await untilStopped(stopRequested, log);
 }
 
-/** Both planes over one store, in this process. */
+/**
+ * Both planes over one store, in this process.
+ * @param exportBy whose environment says what is exported; without, nothing is
+ */
 export async function startPlanes(
   opened: AsyncDisposableStack,
   config: Config,
   log: Logger,
-  tracer?: JobTracer,
+  exportBy?: Host,
 ): Promise<{ store: Store; control: RunningControl; proxy: Proxy }> {
   const store = await open(opened, await openStore(config, log));
+  const exporting = exportBy && (await openExport(opened, exportBy, log, 'lanewise'));
   const control = await openControl(opened, config, store, log);
-  const proxy = await openProxy(opened, config, store, log, { tracer });
+  const proxy = await openProxy(opened, config, store, log, { tracer: exporting?.tracer });
+  await exporting?.exportMetrics({ control: control.metrics, proxy: proxy.metrics });
   return { store, control, proxy };
 }
 
 export async function runControl(host: Host, { config, log }: Settings): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
-  const exporting = await openExport(opened, host, log, 'lanewise-control');
   const store = await open(opened, await openSharedStore(config, log, 'lanewise control'));
   // A wrong password or address is better said now than in the answer to the first request.
   await store.ping();
+  const exporting = await openExport(opened, host, log, 'lanewise-control');
   const control = await openControl(opened, config, store, log);
-  await exporting?.exportMetrics([control.metrics]);
+  await exporting?.exportMetrics({ control: control.metrics });
   host.print(`Lanewise ${VERSION} control plane on ${urlOf(control.address)}\n${tokenLine(control)}`);
   await untilStopped(stopRequested, log);
 }
@@ -60,11 +63,11 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
 export async function runProxy(host: Host, { config, log }: Settings, worker?: WorkerRequest): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
-  const exporting = await openExport(opened, host, log, 'lanewise-proxy');
   const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy'));
+  const exporting = await openExport(opened, host, log, 'lanewise-proxy');
   const consumeFor = worker?.id;
   const proxy = await openProxy(opened, config, store, log, { consumeFor, tracer: exporting?.tracer });
-  await exporting?.exportMetrics([proxy.metrics]);
+  await exporting?.exportMetrics({ proxy: proxy.metrics });
   if (worker !== undefined) {
     const registration = registerOwnWorker({
       worker,
@@ -82,14 +85,18 @@ export async function runProxy(host: Host, { config, log }: Settings, worker?: W
   await untilStopped(stopRequested, log);
 }
 
-/** OpenTelemetry, if its variables ask for it; nothing of it is loaded otherwise. Opened first, to be closed last. */
+/**
+ * OpenTelemetry, if its variables ask for it; nothing of it is loaded otherwise. Opened before the planes and after the
+ * store, since the last export comes when the planes have ended, and reads the store.
+ */
 async function openExport(
   opened: AsyncDisposableStack,
   host: Host,
   log: Logger,
   serviceName: string,
 ): Promise<Exporting | undefined> {
-  const settings = readExportSettings(host.environment);
+  const { settings, warnings } = readExportSettings(host.environment);
+  for (const warning of warnings) log.warn(warning);
   if (settings === undefined) return undefined;
   const { openExporting } = await import('../runtime/otel/exporting.ts');
   const exporting = await openExporting({ settings, serviceName, version: VERSION, log });

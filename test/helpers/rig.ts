@@ -14,6 +14,7 @@ import { urlOf } from '../../src/runtime/listen.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
+import type { JobTracer } from '../../src/runtime/tracing.ts';
 
 /** A running proxy over a store, and an operator who writes straight to that store. */
 
@@ -23,6 +24,7 @@ export interface RigOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** The worker of a sidecar. */
   readonly consumeFor?: string;
+  readonly tracer?: JobTracer;
 }
 
 export interface Answer {
@@ -76,6 +78,7 @@ export class Rig implements AsyncDisposable {
       log: createLog('silent'),
       random: Math.random,
       version: '0.0.0-test',
+      tracer: options.tracer,
       ...(options.consumeFor !== undefined && { consumeFor: options.consumeFor }),
     });
     let closed = false;

@@ -5,6 +5,7 @@ import {
   detectResources,
   envDetector,
   resourceFromAttributes,
+  serviceInstanceIdDetector,
   type Resource,
 } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
@@ -17,12 +18,11 @@ import {
   TracerProvider,
   type Sampler,
 } from '@opentelemetry/sdk-trace';
-import type { Registry } from 'prom-client';
 import type { Logger } from '../log.ts';
 import type { JobTracer } from '../tracing.ts';
 import { SpanTracer } from './job-tracer.ts';
-import { registryProducer } from './registry-producer.ts';
-import type { ExportSettings, SamplerSettings } from './settings.ts';
+import { registryProducer, type Registries } from './registry-producer.ts';
+import type { ExportSettings, Receiver, SamplerSettings } from './settings.ts';
 import { watchedMetricExporter, watchedSpanExporter } from './watched-exporter.ts';
 
 /** The OpenTelemetry SDK, put together. Only who exports something loads this file. */
@@ -38,7 +38,7 @@ export interface ExportingOptions {
 export interface Exporting {
   readonly tracer: JobTracer | undefined;
   /** Begins with the export of what is in them. */
-  exportMetrics(registries: readonly Registry[]): Promise<void>;
+  exportMetrics(registries: Registries): Promise<void>;
   /**
    * Delivers what is left.
    * @returns false if that took too long; it can't be cancelled
@@ -50,35 +50,33 @@ export interface Exporting {
 const CLOSE_MS_MAX = 2000;
 
 export async function openExporting(options: ExportingOptions): Promise<Exporting> {
-  const { settings, version, log } = options;
-  for (const warning of settings.warnings) log.warn(warning);
+  const {
+    settings: { traces, metrics },
+    version,
+    log,
+  } = options;
   passOn(log);
   const resource = resourceOf(options);
   const closing: (() => Promise<void>)[] = [];
   let tracer: JobTracer | undefined;
-  if (settings.traces) {
-    const exporter = await createSpanExporter(settings.tracesProtocol);
-    const processor = new BatchSpanProcessor({
-      ...settings.spans,
-      exporter: watchedSpanExporter(exporter, log),
-    });
-    const { sampler } = settings;
+  if (traces !== undefined) {
+    const exporter = watchedSpanExporter(await createSpanExporter(traces.receiver), log);
     const provider = new TracerProvider({
       resource,
-      sampler: createSampler(sampler),
-      spanProcessors: [processor],
+      sampler: createSampler(traces.sampler),
+      spanProcessors: [new BatchSpanProcessor({ ...traces.batches, exporter })],
     });
     closing.push(() => provider.shutdown());
-    tracer = new SpanTracer(provider.getTracer('lanewise', version), sampler.parentBased);
+    tracer = new SpanTracer(provider.getTracer('lanewise', version), traces.sampler.parentBased);
   }
   return {
     tracer,
     async exportMetrics(registries) {
-      if (!settings.metrics) return;
-      const exporter = await createMetricExporter(settings.metricsProtocol);
+      if (metrics === undefined) return;
+      const exporter = watchedMetricExporter(await createMetricExporter(metrics.receiver), log);
       const reader = new PeriodicExportingMetricReader({
-        ...settings.metricTimes,
-        exporter: watchedMetricExporter(exporter, log),
+        ...metrics.times,
+        exporter,
         metricProducers: [registryProducer(registries, version)],
       });
       const provider = new MeterProvider({ resource, readers: [reader] });
@@ -99,26 +97,27 @@ export async function openExporting(options: ExportingOptions): Promise<Exportin
   };
 }
 
-async function createSpanExporter(protocol: ExportSettings['tracesProtocol']) {
+async function createSpanExporter({ url, protocol }: Receiver) {
   const { OTLPTraceExporter } =
     protocol === 'http/json'
       ? await import('@opentelemetry/exporter-trace-otlp-http')
       : await import('@opentelemetry/exporter-trace-otlp-proto');
-  return new OTLPTraceExporter();
+  return new OTLPTraceExporter({ url });
 }
 
-async function createMetricExporter(protocol: ExportSettings['metricsProtocol']) {
+async function createMetricExporter({ url, protocol }: Receiver) {
   const { OTLPMetricExporter } =
     protocol === 'http/json'
       ? await import('@opentelemetry/exporter-metrics-otlp-http')
       : await import('@opentelemetry/exporter-metrics-otlp-proto');
-  return new OTLPMetricExporter();
+  return new OTLPMetricExporter({ url });
 }
 
-/** The environment wins. */
+/** The environment wins. Without an id of the instance, counters of several proxies would be taken for one. */
 function resourceOf({ serviceName, version }: ExportingOptions): Resource {
   return defaultResource()
     .merge(resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }))
+    .merge(detectResources({ detectors: [serviceInstanceIdDetector] }))
     .merge(detectResources({ detectors: [envDetector] }));
 }
 

@@ -8,6 +8,7 @@ import {
   type Histogram,
   type MetricData,
   type MetricProducer,
+  type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
 import type { Registry } from 'prom-client';
 
@@ -15,26 +16,31 @@ import type { Registry } from 'prom-client';
  * What Lanewise shows at `/metrics` once more, for OTLP: the same numbers under the same names, so that dashboards and
  * alerts hold for both. They are cumulative, as they are there. What prom-client tells of the process stays there.
  */
-export function registryProducer(registries: readonly Registry[], version: string): MetricProducer {
+export function registryProducer(registries: Registries, version: string): MetricProducer {
   const startTime = timeInputToHrTime(new Date());
   return {
     async collect() {
-      const exposed = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()));
-      const metrics = exposed.flat().filter(({ name }) => OWN_NAME.test(name));
-      const times = { startTime, endTime: hrTime() };
-      const scope = { name: 'lanewise', version };
+      const settled = await Promise.allSettled(
+        Object.entries(registries).map(async ([plane, registry]): Promise<ScopeMetrics> => {
+          const exposed = (await registry.getMetricsAsJSON()) as unknown as readonly ExposedMetric[];
+          const times = { startTime, endTime: hrTime() };
+          const metrics = exposed.filter(({ name }) => OWN_NAME.test(name)).map((m) => dataOf(m, times));
+          return { scope: { name: `lanewise/${plane}`, version }, metrics };
+        }),
+      );
       return {
         resourceMetrics: {
           resource: emptyResource(),
-          scopeMetrics: [
-            { scope, metrics: (metrics as unknown as readonly ExposedMetric[]).map((m) => dataOf(m, times)) },
-          ],
+          scopeMetrics: settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
         },
-        errors: [],
+        errors: settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])),
       };
     },
   };
 }
+
+/** By plane. Both have metrics of the same name, which only their scope tells apart where one process runs both. */
+export type Registries = Readonly<Partial<Record<'control' | 'proxy', Registry>>>;
 
 const OWN_NAME = /^(?:canary|lanewise)_/;
 
@@ -77,11 +83,13 @@ function dataOf({ name, help, type, values }: ExposedMetric, times: Times): Metr
   }
 }
 
-/** UCUM, by Prometheus' suffix. */
+/**
+ * UCUM, by Prometheus' suffix. None for mere numbers: who translates back to Prometheus would append `_ratio` to the name
+ * of a gauge whose unit is 1.
+ */
 function unitOf(name: string): string {
-  const stem = name.replace(/_total$/, '');
-  if (stem.endsWith('_seconds')) return 's';
-  return stem.endsWith('_bytes') ? 'By' : '1';
+  if (name.endsWith('_ratio')) return '1';
+  return name.endsWith('_seconds') ? 's' : '';
 }
 
 interface Collected {
