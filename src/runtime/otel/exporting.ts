@@ -47,7 +47,7 @@ export interface Exporting {
 }
 
 /** A receiver that is there answers in milliseconds, and nobody should wait for one that isn't. */
-const CLOSE_MS_MAX = 2000;
+const CLOSE_MS_MAX = 5000;
 
 export async function openExporting(options: ExportingOptions): Promise<Exporting> {
   const {
