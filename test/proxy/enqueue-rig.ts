@@ -17,6 +17,7 @@ import type { LaneStore } from '../../src/runtime/store/lane-store.ts';
 import { openRedisStore } from '../../src/runtime/store/redis/redis-store.ts';
 import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
+import type { JobTracer } from '../../src/runtime/tracing.ts';
 import { startRedis, type RedisServer } from '../helpers/redis.ts';
 import { Rig, type Answer, type Send } from '../helpers/rig.ts';
 
@@ -41,6 +42,7 @@ export interface EnqueueRigOptions {
   readonly queues?: string;
   /** What the proxy has for a store; the rig keeps the real one. */
   readonly through?: (store: Store) => Store;
+  readonly tracer?: JobTracer;
 }
 
 export class EnqueueRig implements AsyncDisposable {
@@ -119,9 +121,10 @@ async function embeddedStore(stack: AsyncDisposableStack): Promise<Store> {
 }
 
 function startRig(store: Store, strategy: RoutingStrategy, options: EnqueueRigOptions): Promise<Rig> {
-  const { settings, queues, through = (same) => same } = options;
+  const { settings, queues, through = (same) => same, tracer } = options;
   return Rig.start({
     store: through(store),
+    ...(tracer !== undefined && { tracer }),
     settings: {
       LANEWISE_LANES_CONSUME: 'false',
       LANEWISE_DEFAULT_ROUTING_STRATEGY: strategy,
