@@ -154,6 +154,19 @@ const keys = z.strictObject({
       max_percent: decimal(0, 100).default(50),
     })
     .prefault({}),
+  /** Of workers that gave a health path; see `src/core/probe.ts`. */
+  health_check: z
+    .strictObject({
+      // Every proxy asks every worker.
+      interval: duration(10, HOUR).default(5 * SECOND),
+      timeout: duration(10, HOUR).default(2 * SECOND),
+      // HAProxy's `fall` and `rise`.
+      unhealthy_after: integer(1, 1000).default(3),
+      healthy_after: integer(1, 1000).default(2),
+    })
+    .prefault({}),
+  /** How long a worker that is new, or was out, takes to its full share; 0: has it at once. See `src/core/slow-start.ts`. */
+  slow_start: duration(0, HOUR).default(0),
   dispatch: z
     .strictObject({
       // Long enough for most jobs, short enough that a hung worker is noticed. 0: none.

@@ -61,7 +61,9 @@ export function createAdminApp(sources: AdminSources): Hono {
           status: worker.status,
           weight: worker.weight,
           usable: endpoint.usable,
+          share: endpoint.share,
           ...describeHealth(endpoint, clock),
+          ...describeProbes(endpoint),
           in_flight: endpoint.inFlight,
           max_concurrency: worker.maxConcurrency ?? null,
           waiting: waitingRoom.waitingFor(endpoint),
@@ -86,6 +88,13 @@ function describeHealth({ health, ejections }: WorkerEndpoint, clock: Clock) {
       health.kind === 'ejected'
         ? new Date(clock.now() + health.until - clock.monotonic()).toISOString()
         : null,
+  };
+}
+
+function describeProbes({ worker, probe, probes }: WorkerEndpoint) {
+  return {
+    health_path: worker.healthPath ?? null,
+    probes: worker.healthPath === undefined ? null : { failing: probe.failing, ...probes },
   };
 }
 

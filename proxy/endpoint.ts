@@ -9,6 +9,7 @@ import {
 } from '../src/core/outlier.ts';
 import type { Outcome } from '../src/core/outcome.ts';
 import type { Endpoint } from '../src/core/pool.ts';
+import { afterProbe, NOT_FAILING, type ProbePolicy } from '../src/core/probe.ts';
 import { takesJobs, type RoutedWorker } from '../src/core/worker.ts';
 import type { Forwarder } from './forwarder.ts';
 
@@ -22,14 +23,19 @@ interface EndpointActivity {
 /** What a worker's health depends on beyond the worker. */
 export interface HealthRules {
   readonly policy: EjectionPolicy;
+  readonly probing: ProbePolicy;
   /** Milliseconds on the monotonic clock. */
   readonly now: () => number;
-  /** All of its lanes can do without it. */
-  canSpare(endpoint: WorkerEndpoint): boolean;
+  /** All of its lanes can do without it, and no more than so large a share of each is out then. */
+  canSpare(endpoint: WorkerEndpoint, shareMax: number): boolean;
   /** Is to call `noteTime` then. */
   onEjected(endpoint: WorkerEndpoint, until: number, last: Outcome): void;
   /** It is healthy again. */
   onReturned(endpoint: WorkerEndpoint): void;
+  /** Its probes fail, or do no longer. */
+  onProbesTurned(endpoint: WorkerEndpoint): void;
+  /** It may be sent jobs, and was not just now: it is new, or the registry had it for gone. */
+  onJoined(endpoint: WorkerEndpoint): void;
   /** It may take one more job than before. */
   onOpen(endpoint: WorkerEndpoint): void;
 }
@@ -41,9 +47,12 @@ export class WorkerEndpoint implements Endpoint {
   worker: RoutedWorker;
   takesJobs: boolean;
   usable: boolean;
+  share = 1;
   inFlight = 0;
   health = HEALTHY;
   ejections = 0;
+  probe = NOT_FAILING;
+  readonly probes = { good: 0, failed: 0 };
   /** Since they were last taken. */
   #seen = false;
   #processed = 0;
@@ -56,6 +65,7 @@ export class WorkerEndpoint implements Endpoint {
     this.usable = this.takesJobs;
     this.forwarder = forwarder;
     this.#rules = rules;
+    if (this.takesJobs) rules.onJoined(this);
   }
 
   /** A dispatch goes to it. */
@@ -89,6 +99,17 @@ export class WorkerEndpoint implements Endpoint {
     else this.#rules.onOpen(this);
   }
 
+  /** It was asked how it is. */
+  noteProbe(isGood: boolean): void {
+    this.probes[isGood ? 'good' : 'failed']++;
+    const before = this.probe;
+    // Whatever the share: those that say themselves that they are not well are not sent jobs to find out.
+    this.probe = afterProbe(before, isGood, this.#rules.probing, () => this.#rules.canSpare(this, 1));
+    if (this.probe.failing === before.failing) return;
+    this.#rules.onProbesTurned(this);
+    this.#judgeUsable();
+  }
+
   /** It took a connection, though no job. */
   noteSeen(): void {
     this.#seen = true;
@@ -112,9 +133,18 @@ export class WorkerEndpoint implements Endpoint {
   }
 
   update(worker: RoutedWorker): void {
+    if (worker.healthPath !== this.worker.healthPath) this.probe = NOT_FAILING;
+    const tookJobs = this.takesJobs;
     this.worker = worker;
     this.takesJobs = takesJobs(worker);
-    this.usable = this.takesJobs && isOpenTo(this.health);
+    if (this.takesJobs && !tookJobs) this.#rules.onJoined(this);
+    this.#judgeUsable();
+  }
+
+  #judgeUsable(): void {
+    const wasUsable = this.usable;
+    this.usable = this.takesJobs && isOpenTo(this.health) && !this.probe.failing;
+    if (this.usable && !wasUsable) this.#rules.onOpen(this);
   }
 
   #move(event: HealthEvent, outcome: Outcome = 'aborted'): void {
@@ -122,18 +152,16 @@ export class WorkerEndpoint implements Endpoint {
     const { policy, now } = this.#rules;
     let health = step(before, event, policy, now);
     if (health === before) return;
-    if (event === 'bad' && isDue(health, policy) && this.#rules.canSpare(this))
+    if (event === 'bad' && isDue(health, policy) && this.#rules.canSpare(this, policy.shareMax))
       health = step(health, 'eject', policy, now);
     this.health = health;
-    const wasUsable = this.usable;
-    this.usable = this.takesJobs && isOpenTo(health);
     if (health.kind === 'ejected') {
       this.ejections++;
       this.#rules.onEjected(this, health.until, outcome);
-    } else {
-      if (before.kind === 'trial' && health.kind === 'healthy') this.#rules.onReturned(this);
-      if (this.usable && !wasUsable) this.#rules.onOpen(this);
+    } else if (before.kind === 'trial' && health.kind === 'healthy') {
+      this.#rules.onReturned(this);
     }
+    this.#judgeUsable();
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../src/runtime/metrics/computed.ts';
 import type { DispatchServer } from './dispatch-server.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
+import type { Ramps } from './ramps.ts';
 import type { RouteFollower } from './route-follower.ts';
 import type { DispatchTelemetry, Series } from './telemetry.ts';
 import type { WaitingRoom } from './waiting-room.ts';
@@ -30,11 +31,12 @@ interface MetricsSources {
   readonly follower: RouteFollower;
   readonly server: DispatchServer;
   readonly waitingRoom: WaitingRoom;
+  readonly ramps: Ramps;
   readonly version: string;
 }
 
 export function createProxyMetrics(sources: MetricsSources): Registry {
-  const { telemetry, table, follower, server, waitingRoom, version } = sources;
+  const { telemetry, table, follower, server, waitingRoom, ramps, version } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   MISNAMED.forEach((name) => registry.removeSingleMetric(name));
@@ -94,6 +96,32 @@ export function createProxyMetrics(sources: MetricsSources): Registry {
   computedGauge(registry, 'canary_workers_ejected', 'Workers that are left alone at present.', () => [
     { labels: {}, value: endpointsOf(table).filter(({ health }) => health.kind === 'ejected').length },
   ]);
+  computedCounter(
+    registry,
+    'canary_worker_probes_total',
+    'Probes of the health paths of workers, by how the worker was.',
+    () =>
+      endpointsOf(table)
+        .filter(({ worker }) => worker.healthPath !== undefined)
+        .flatMap(({ worker: { id, version: ofWorker }, probes }) =>
+          Object.entries(probes).map(([result, value]) => ({
+            labels: { worker: id, version: ofWorker, result },
+            value,
+          })),
+        ),
+  );
+  computedGauge(
+    registry,
+    'canary_workers_failing_probes',
+    'Workers that are left alone at present because their probes fail.',
+    () => [{ labels: {}, value: endpointsOf(table).filter(({ probe }) => probe.failing).length }],
+  );
+  computedGauge(
+    registry,
+    'canary_workers_ramping',
+    'Workers that do not have their full share of the jobs yet: slow start.',
+    () => [{ labels: {}, value: ramps.size }],
+  );
   computedCounter(
     registry,
     'canary_job_fallbacks_total',

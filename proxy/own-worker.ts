@@ -52,6 +52,7 @@ function isAsWanted(stored: Worker, wanted: WorkerRequest): boolean {
   return (
     stored.version === wanted.version &&
     stored.url === wanted.url &&
+    stored.healthPath === wanted.healthPath &&
     stored.lane === wanted.lane &&
     stored.queues.join() === wanted.queues.join()
   );

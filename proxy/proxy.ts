@@ -22,8 +22,10 @@ import { startIntakeRouting } from './lanes/intake-routing.ts';
 import { startLaneConsumption, type LaneConsumption } from './lanes/lane-consumption.ts';
 import { LaneTelemetry, registerLaneMetrics } from './lanes/lane-telemetry.ts';
 import { createLastGoodRoutes } from './last-good-routes.ts';
+import { HealthProbes } from './health-probes.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { newJobId } from './new-job-id.ts';
+import { Ramps } from './ramps.ts';
 import { RouteFollower, type FollowerTiming } from './route-follower.ts';
 import { DispatchTelemetry } from './telemetry.ts';
 import { TelemetrySender } from './telemetry-sender.ts';
@@ -65,12 +67,18 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const id = `proxy_${randomUUID()}`;
 
   const waitingRoom = new WaitingRoom(config.max_pending);
+  const ramps = new Ramps({ slowStartMs: config.slow_start, clock });
   const ejections = new Ejections({
     policy: ejectionPolicy(config),
+    probing: {
+      unhealthyAfter: config.health_check.unhealthy_after,
+      healthyAfter: config.health_check.healthy_after,
+    },
     clock,
     log,
     table: () => table,
     waitingRoom,
+    ramps,
   });
   const workerTls = readWorkerTls(config.proxy.worker_tls);
   const endpoints = new Endpoints(
@@ -153,6 +161,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     follower,
     server,
     waitingRoom,
+    ramps,
     version: options.version,
   });
   const laneTelemetry = new LaneTelemetry();
@@ -170,6 +179,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   opened.defer(() => closeServer(admin));
   opened.defer(() => endpoints.destroy());
   opened.defer(() => ejections.close());
+  opened.defer(() => ramps.close());
   const sender = new TelemetrySender({ telemetry, store, log });
   opened.defer(() => sender.stop());
   const watch = new WorkerWatch({
@@ -181,9 +191,18 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     workerTimeoutMs: config.worker_timeout,
   });
   opened.defer(() => watch.stop());
+  const probes = new HealthProbes({
+    endpoints,
+    clock,
+    random,
+    intervalMs: config.health_check.interval,
+    timeoutMs: config.health_check.timeout,
+  });
+  opened.defer(() => probes.stop());
   // Routes first: a dispatch that came before them would find nobody home.
   opened.defer(() => follower.stop());
   await follower.start();
+  ramps.allowNew();
   const dispatchAddress = await server.listen({
     host: config.proxy.host,
     port: config.proxy.port,

@@ -1,15 +1,14 @@
-import { connect as connectPlain } from 'node:net';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { ActivityStore, WorkerSighting } from '../src/runtime/store/activity-store.ts';
 import type { Endpoints, WorkerEndpoint } from './endpoint.ts';
-import { socketAddress } from './worker-address.ts';
+import { saysWell, takesConnection } from './probe-worker.ts';
 
 /**
  * What this proxy sees of the workers, told to the registry: the jobs that they did, and that they are there. A worker
- * that has had no job for a while is probed by a TCP connection, so that one that was registered by a single call stays
- * usable for as long as it listens, and one that comes back is found.
+ * that has had no job for a while is probed by its health path, or without one by a TCP connection, so that one that was
+ * registered by a single call stays usable for as long as it is well, and one that comes back is found.
  */
 export interface WorkerWatchOptions {
   readonly endpoints: Endpoints;
@@ -87,19 +86,11 @@ export class WorkerWatch {
   async #probe(endpoint: WorkerEndpoint): Promise<void> {
     this.#looked.set(endpoint, this.#options.clock.monotonic());
     const timeoutMs = Math.min(PROBE_TIMEOUT_MS_MAX, this.#options.workerTimeoutMs / PROBES_PER_TIMEOUT);
-    if (await takesConnection(endpoint.worker.url!, timeoutMs)) endpoint.noteSeen();
+    const { url, healthPath } = endpoint.worker;
+    const isThere =
+      healthPath === undefined || endpoint.forwarder === undefined
+        ? takesConnection(url!, timeoutMs)
+        : saysWell(endpoint.forwarder, healthPath, timeoutMs);
+    if (await isThere) endpoint.noteSeen();
   }
-}
-
-function takesConnection(url: string, timeoutMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectPlain(socketAddress(url));
-    const end = (taken: boolean): void => {
-      socket.destroy();
-      resolve(taken);
-    };
-    socket.setTimeout(timeoutMs, () => end(false));
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
 }

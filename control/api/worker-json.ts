@@ -14,6 +14,10 @@ export const workerSchema = z
     lane: z.enum(LANES).openapi({ description: 'The lane it registered with.' }),
     queues: z.array(z.string()),
     url: z.string().optional().openapi({ description: 'Where it takes jobs over HTTP.' }),
+    health_path: z
+      .string()
+      .optional()
+      .openapi({ description: 'Of the url: answers 2xx while the worker is well.' }),
     weight: z.number().optional().openapi({ description: 'Its share; present where it is not 1.' }),
     max_concurrency: z.int().optional().openapi({ description: 'Jobs at once.' }),
     last_seen: timestamp,
@@ -59,6 +63,7 @@ export function toWorkerJson(worker: Worker): z.infer<typeof workerSchema> {
     lane: worker.lane,
     queues: [...worker.queues],
     ...(worker.url !== undefined && { url: worker.url }),
+    ...(worker.healthPath !== undefined && { health_path: worker.healthPath }),
     ...(worker.weight !== WEIGHT_DEFAULT && { weight: worker.weight }),
     ...(maxConcurrency !== undefined && { max_concurrency: maxConcurrency }),
     last_seen: toInstant(worker.lastSeen),

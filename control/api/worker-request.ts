@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { LANES } from '../../src/core/lane.ts';
-import { IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
+import { HEALTH_PATH, IDENTIFIER, QUEUE_NAME } from '../../src/core/names.ts';
 import { WORKER_STATUSES, type WorkerMetrics, type WorkerStatus } from '../../src/core/worker.ts';
 import { definedOnly } from '../defined-only.ts';
 import { expecting, knownFields } from '../http/problems.ts';
@@ -30,13 +30,22 @@ export const registerSchema = knownFields({
       description:
         'Where it takes jobs over HTTP. Without one it gets none from a proxy. It must point into `worker_url_allow`.',
     }),
+  health_path: named(HEALTH_PATH).optional().openapi({
+    description:
+      'Appended to `url`; proxies ask it every few seconds, and send a worker whose answers are not 2xx no jobs while its lane can do without it.',
+  }),
   // 32 workers' share for one: beyond it, run more workers.
   weight: between(0.5, 32).optional().openapi({ description: 'Its share; 1 if left out.' }),
   max_concurrency: integerBetween(1, 100_000)
     .optional()
     .openapi({ description: 'Jobs at once, as seen by each proxy; no limit if left out.' }),
   metadata: metadata.optional(),
-}).openapi('WorkerRequest');
+})
+  .refine(({ url, health_path: path }) => path === undefined || url !== undefined, {
+    path: ['health_path'],
+    error: 'goes with url, which is missing',
+  })
+  .openapi('WorkerRequest');
 
 export type RegisterBody = z.output<typeof registerSchema>;
 
@@ -47,6 +56,7 @@ export function toWorkerRequest(body: RegisterBody): WorkerRequest {
     lane: body.lane ?? 'stable',
     queues: [...new Set(body.queues)],
     ...(body.url !== undefined && { url: body.url }),
+    ...(body.health_path !== undefined && { healthPath: body.health_path }),
     weight: body.weight ?? WEIGHT_DEFAULT,
     ...(body.max_concurrency !== undefined && { maxConcurrency: body.max_concurrency }),
     ...(body.metadata !== undefined && { metadata: body.metadata }),

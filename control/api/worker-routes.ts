@@ -87,7 +87,7 @@ const updateStatus = createRoute({
   summary: 'Say how a worker is doing',
   description:
     'A `degraded` worker takes half of its share, an `unhealthy` or `unreachable` one nothing. A worker is seen by ' +
-    'this call, by an answered dispatch, and by the proxies, which try a TCP connection to its `url` when it had no ' +
+    'this call, by an answered dispatch, and by the proxies, which ask its `health_path`, or try a TCP connection to its `url`, when it had no ' +
     'job. One that nobody has seen for `worker_timeout` is `unreachable` until it is seen again. Before that, a ' +
     "dispatch that can't connect to it goes to the next one.",
   security: SECURITY,

@@ -49,6 +49,7 @@ export function createProgram(host: Host): Command {
     .option('--version <version>', "the worker's version")
     .option('--queues <queues>', 'that the worker serves, separated by commas')
     .option('--lane <lane>', 'that the worker registers with, stable or canary', 'stable')
+    .option('--health-path <path>', 'of the worker, that answers 2xx while it is well')
     .option('--worker-id <id>', 'made from host name and port if left out')
     .action(async (options: SidecarOptions & { config?: string }) => {
       const [{ runProxy }, { sidecarWorker }] = await Promise.all([

@@ -1,5 +1,5 @@
 import { LANES, type Lane } from '../core/lane.ts';
-import { IDENTIFIER, isNamed, QUEUE_NAME, type NameGrammar } from '../core/names.ts';
+import { HEALTH_PATH, IDENTIFIER, isNamed, QUEUE_NAME, type NameGrammar } from '../core/names.ts';
 import type { WorkerRequest } from '../core/worker-changes.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 
@@ -9,6 +9,7 @@ export interface SidecarOptions {
   readonly version?: string;
   readonly queues?: string;
   readonly lane: string;
+  readonly healthPath?: string;
   readonly workerId?: string;
 }
 
@@ -17,13 +18,14 @@ export interface SidecarOptions {
  * @throws OperatorError with every problem
  */
 export function sidecarWorker(options: SidecarOptions, hostName: string): WorkerRequest | undefined {
-  const { worker, version, queues, lane, workerId } = options;
+  const { worker, version, queues, lane, workerId, healthPath } = options;
   const problems: string[] = [];
   if (worker === undefined) {
     for (const [option, value] of [
       ['--version', version],
       ['--queues', queues],
       ['--worker-id', workerId],
+      ['--health-path', healthPath],
     ]) {
       if (value !== undefined) problems.push(`${option}: goes with --worker`);
     }
@@ -42,6 +44,7 @@ export function sidecarWorker(options: SidecarOptions, hostName: string): Worker
   if (!isLane(lane)) problems.push(`--lane: ${lane} must be one of ${LANES.join(', ')}`);
   const id = workerId ?? `${hostName}-${url?.port === '' ? 'default' : url?.port}`;
   check('--worker-id', id, IDENTIFIER, problems);
+  if (healthPath !== undefined) check('--health-path', healthPath, HEALTH_PATH, problems);
   refuse(problems);
   return {
     id,
@@ -49,6 +52,7 @@ export function sidecarWorker(options: SidecarOptions, hostName: string): Worker
     lane: lane as Lane,
     queues: names,
     url: worker.replace(/\/+$/, ''),
+    ...(healthPath !== undefined && { healthPath }),
     weight: 1,
   };
 }

@@ -346,6 +346,9 @@ export type Worker = {
   /** Where it takes jobs over HTTP. */
   url?: string | undefined;
 
+  /** Of the url: answers 2xx while the worker is well. */
+  health_path?: string | undefined;
+
   /** Its share; present where it is not 1. */
   weight?: number | undefined;
 
@@ -380,6 +383,9 @@ export type WorkerRequest = {
 
   /** Where it takes jobs over HTTP. Without one it gets none from a proxy. It must point into `worker_url_allow`. */
   url?: string | undefined;
+
+  /** Appended to `url`; proxies ask it every few seconds, and send a worker whose answers are not 2xx no jobs while its lane can do without it. */
+  health_path?: string | undefined;
 
   /** Its share; 1 if left out. */
   weight?: number | undefined;

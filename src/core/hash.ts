@@ -11,7 +11,7 @@ const C1 = 0xcc9e2d51;
 const C2 = 0x1b873593;
 
 /** Spreads every input bit over all 32 output bits (Murmur3's `fmix32`). */
-function finalize(h: number): number {
+export function mix32(h: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
@@ -44,7 +44,7 @@ export function hash32(key: string, seed: number): number {
   let tail = 0;
   for (let i = length - 1; i >= blocksEnd; i--) tail = (tail << 8) | (key.charCodeAt(i) & 0xff);
   if (length > blocksEnd) h ^= scramble(tail);
-  return finalize(h ^ length);
+  return mix32(h ^ length);
 }
 
 const encoder = new TextEncoder();

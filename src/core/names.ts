@@ -26,6 +26,12 @@ export const JOB_KEY: NameGrammar = {
   accepted: '1 to 512 printable bytes',
 };
 
+/** What is asked of a worker: it ends up in the first line of a request. */
+export const HEALTH_PATH: NameGrammar = {
+  pattern: /^\/[\x21\x22\x24-\x7e]{0,511}$/,
+  accepted: 'a path such as /healthz, of at most 512 visible ASCII characters without #, beginning with /',
+};
+
 /** Whether Redis Cluster takes a part of the name to choose the slot: what is between the first `{` and the next `}`. */
 export function hasHashTag(name: string): boolean {
   return hashTagOf(name) !== undefined;

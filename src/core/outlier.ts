@@ -121,8 +121,11 @@ export function verdictOf(outcome: Outcome, status: number): 'good' | 'bad' | 'u
   }
 }
 
-/** Whether the lane can do without one more of its workers. */
-export function canSpare(pool: Pool<Endpoint>, endpoint: Endpoint, { shareMax }: EjectionPolicy): boolean {
+/**
+ * Whether the lane can do without one more of its workers.
+ * @param shareMax of them that may be out, 0 to 1
+ */
+export function canSpare(pool: Pool<Endpoint>, endpoint: Endpoint, shareMax: number): boolean {
   let members = 0;
   let out = 1;
   let others = 0;

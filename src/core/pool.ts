@@ -1,4 +1,5 @@
 import { createRing, findPoint, ringPosition, type Ring } from './ring.ts';
+import { isAdmitted } from './slow-start.ts';
 import { effectiveWeight, type RoutedWorker } from './worker.ts';
 
 /**
@@ -11,8 +12,10 @@ export interface Endpoint {
   readonly worker: RoutedWorker;
   /** May be sent jobs, as far as the registry knows. */
   readonly takesJobs: boolean;
-  /** And nothing that the proxy saw says otherwise: it is not ejected, see `outlier.ts`. */
+  /** And nothing that the proxy saw says otherwise: it is not ejected, nor fails its probes; see `outlier.ts`, `probe.ts`. */
   readonly usable: boolean;
+  /** Of the keys that the ring names it for; below 1 while it ramps up, see `slow-start.ts`. */
+  readonly share: number;
   /** Dispatches that this proxy has under way on it, over all queues. */
   inFlight: number;
 }
@@ -165,6 +168,8 @@ function walkFrom<E extends Endpoint>(
   const walk = ++pool.walk;
   const perWeight = (bound.factor * (pool.inFlightTotal + 1)) / weightTotal;
   let spilled = false;
+  /** Would take it, but for its slow start: it does where nobody else can. */
+  let early = -1;
   for (let i = start, left = size; left > 0; i = i + 1 === owners.length ? 0 : i + 1) {
     const member = owners[i]!;
     if (pool.seen[member] === walk) continue;
@@ -173,12 +178,14 @@ function walkFrom<E extends Endpoint>(
     const endpoint = pool.endpoints[member]!;
     if (!isAble(endpoint, tried, reach)) continue;
     const limit = Math.max(bound.floor, Math.ceil(perWeight * pool.weights[member]!));
-    if (!isFull(endpoint) && pool.inFlight[member]! < limit) {
+    if (isFull(endpoint) || pool.inFlight[member]! >= limit) spilled = true;
+    else if (endpoint.share === 1 || isAdmitted(keyHash, endpoint.share))
       return { pool, member, endpoint, keyHash, spilled };
-    }
-    spilled = true;
+    else if (early === -1) early = member;
   }
-  return undefined;
+  return early === -1
+    ? undefined
+    : { pool, member: early, endpoint: pool.endpoints[early]!, keyHash, spilled };
 }
 
 function openWeight(pool: Pool<Endpoint>, tried: Tried, reach: Reach): number {
@@ -201,9 +208,10 @@ export function chooseByLoad<E extends Endpoint>(
 ): Choice<E> | undefined {
   const { ring, endpoints } = pool;
   if (ring.size === 0) return undefined;
-  const first = nextOpen(pool, Math.floor(random() * ring.points.length), -1, tried, reach);
+  let first = nextOpen(pool, random, -1, tried, reach, true);
+  if (first === -1) first = nextOpen(pool, random, -1, tried, reach, false);
   if (first === -1) return undefined;
-  const second = nextOpen(pool, Math.floor(random() * ring.points.length), first, tried, reach);
+  const second = nextOpen(pool, random, first, tried, reach, true);
   const member = second !== -1 && load(pool, second) < load(pool, first) ? second : first;
   return { pool, member, endpoint: endpoints[member]!, keyHash: NO_KEY, spilled: false };
 }
@@ -212,16 +220,29 @@ function load(pool: Pool<Endpoint>, member: number): number {
   return pool.endpoints[member]!.inFlight / pool.weights[member]!;
 }
 
-/** The first open worker other than `not` from a point on, or −1. */
-function nextOpen(pool: Pool<Endpoint>, start: number, not: number, tried: Tried, reach: Reach): number {
+/**
+ * The first open worker other than `not` from a random point on, or −1.
+ * @param sparing passes over one that ramps up, as often as its share says
+ */
+function nextOpen(
+  pool: Pool<Endpoint>,
+  random: () => number,
+  not: number,
+  tried: Tried,
+  reach: Reach,
+  sparing: boolean,
+): number {
   const { owners, size } = pool.ring;
+  const start = Math.floor(random() * owners.length);
   const walk = ++pool.walk;
   for (let i = start, left = size; left > 0; i = i + 1 === owners.length ? 0 : i + 1) {
     const member = owners[i]!;
     if (pool.seen[member] === walk) continue;
     pool.seen[member] = walk;
     left--;
-    if (member !== not && isOpen(pool.endpoints[member]!, tried, reach)) return member;
+    const endpoint = pool.endpoints[member]!;
+    if (member === not || !isOpen(endpoint, tried, reach)) continue;
+    if (!sparing || endpoint.share === 1 || random() < endpoint.share) return member;
   }
   return -1;
 }

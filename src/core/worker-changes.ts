@@ -8,6 +8,7 @@ export interface WorkerRequest {
   readonly lane: Lane;
   readonly queues: readonly string[];
   readonly url?: string;
+  readonly healthPath?: string;
   readonly weight: number;
   readonly maxConcurrency?: number;
   readonly metadata?: Readonly<Record<string, unknown>>;

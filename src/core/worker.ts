@@ -12,6 +12,8 @@ export interface RoutedWorker {
   readonly queues: readonly string[];
   /** Where to dispatch over HTTP; without one, only consumers that read Redis themselves serve this worker. */
   readonly url?: string;
+  /** Of the url; answers 2xx while the worker is well. Without one, a worker that takes connections is. */
+  readonly healthPath?: string;
   readonly weight: number;
   /** Jobs at once, as seen by one proxy. */
   readonly maxConcurrency?: number;
@@ -61,6 +63,7 @@ export function toRoutedWorker(worker: RoutedWorker): RoutedWorker {
     lane: worker.lane,
     queues: worker.queues,
     ...(worker.url !== undefined && { url: worker.url }),
+    ...(worker.healthPath !== undefined && { healthPath: worker.healthPath }),
     weight: worker.weight,
     ...(worker.maxConcurrency !== undefined && { maxConcurrency: worker.maxConcurrency }),
     status: worker.status,

@@ -57,7 +57,10 @@ export function benchDecisions(queueCount: number): DecisionResult {
     endpointOf(worker) {
       let endpoint = endpoints.get(worker.id);
       if (endpoint === undefined)
-        endpoints.set(worker.id, (endpoint = { worker, takesJobs: true, usable: true, inFlight: 0 }));
+        endpoints.set(
+          worker.id,
+          (endpoint = { worker, takesJobs: true, usable: true, share: 1, inFlight: 0 }),
+        );
       return endpoint;
     },
     policyOf: () => ({

@@ -205,6 +205,33 @@ describe('a worker is refused for', () => {
     ['too much weight', { ...WORKER, weight: 33 }, ['weight']],
     ['half a job at once', { ...WORKER, max_concurrency: 0.5 }, ['max_concurrency']],
     ['too many jobs at once', { ...WORKER, max_concurrency: 100_001 }, ['max_concurrency']],
+    ['a health path without a url', { ...WORKER, health_path: '/healthz' }, ['health_path']],
+    [
+      'a health path that is none',
+      { ...WORKER, url: 'http://127.0.0.1', health_path: 'healthz' },
+      ['health_path'],
+    ],
+    ['an empty health path', { ...WORKER, url: 'http://127.0.0.1', health_path: '' }, ['health_path']],
+    [
+      'a health path in two lines',
+      { ...WORKER, url: 'http://127.0.0.1', health_path: '/a\r\nX: b' },
+      ['health_path'],
+    ],
+    [
+      'a health path with a fragment',
+      { ...WORKER, url: 'http://127.0.0.1', health_path: '/a#b' },
+      ['health_path'],
+    ],
+    [
+      'too long a health path',
+      { ...WORKER, url: 'http://127.0.0.1', health_path: `/${'a'.repeat(512)}` },
+      ['health_path'],
+    ],
+    [
+      'a health path that is null',
+      { ...WORKER, url: 'http://127.0.0.1', health_path: null },
+      ['health_path'],
+    ],
     ['a url that is a number', { ...WORKER, url: 80 }, ['url']],
     ['a url that is none', { ...WORKER, url: 'localhost:3000' }, ['url']],
     ['a file url', { ...WORKER, url: 'file:///etc/passwd' }, ['url']],

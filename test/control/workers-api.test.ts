@@ -47,6 +47,21 @@ describe('registering a worker', () => {
     expect(workers).toMatchObject([{ url: 'http://127.0.0.1:3000/base', weight: 2.5, maxConcurrency: 8 }]);
   });
 
+  test('takes a health path, and forgets it where the worker registers without one', async () => {
+    const control = await openControl();
+    const url = 'http://127.0.0.1:3000';
+    const { body } = await control.call('POST', '/workers', {
+      ...WORKER,
+      url,
+      health_path: '/health?deep=1',
+    });
+    expect(body).toMatchObject({ url, health_path: '/health?deep=1' });
+    expect((await control.store.readSnapshot()).workers).toMatchObject([{ healthPath: '/health?deep=1' }]);
+    expect((await control.call('POST', '/workers', { ...WORKER, url })).body).not.toHaveProperty(
+      'health_path',
+    );
+  });
+
   test('again replaces it', async () => {
     const control = await openControl();
     await control.call('POST', '/workers', { ...WORKER, weight: 3 });

@@ -13,11 +13,12 @@ export interface TestEndpoint extends Endpoint {
   worker: RoutedWorker;
   takesJobs: boolean;
   usable: boolean;
+  share: number;
   inFlight: number;
 }
 
 export function endpointOf(worker: RoutedWorker): TestEndpoint {
-  return { worker, takesJobs: true, usable: true, inFlight: 0 };
+  return { worker, takesJobs: true, usable: true, share: 1, inFlight: 0 };
 }
 
 export function poolOf(...workers: readonly RoutedWorker[]): Pool<TestEndpoint> {

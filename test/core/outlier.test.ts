@@ -127,8 +127,7 @@ test('of any lane some worker stays usable, and no more are ejected than the sha
         for (const [which, isBack] of turns) {
           const endpoint = pool.endpoints[which % size]!;
           if (isBack) endpoint.usable = true;
-          else if (endpoint.usable && canSpare(pool, endpoint, { ...POLICY, shareMax }))
-            endpoint.usable = false;
+          else if (endpoint.usable && canSpare(pool, endpoint, shareMax)) endpoint.usable = false;
         }
         const out = pool.endpoints.filter(({ usable }) => !usable).length;
         expect(out).toBeLessThan(size);
@@ -141,9 +140,9 @@ test('of any lane some worker stays usable, and no more are ejected than the sha
 test('workers that the registry has taken out count neither as usable nor as ejected', () => {
   const pool = poolOf(workerOf('a'), workerOf('b'), workerOf('c'));
   Object.assign(pool.endpoints[2]!, { takesJobs: false, usable: false });
-  expect(canSpare(pool, pool.endpoints[0]!, POLICY)).toBe(true);
+  expect(canSpare(pool, pool.endpoints[0]!, POLICY.shareMax)).toBe(true);
   Object.assign(pool.endpoints[1]!, { takesJobs: false, usable: false });
-  expect(canSpare(pool, pool.endpoints[0]!, POLICY)).toBe(false);
+  expect(canSpare(pool, pool.endpoints[0]!, POLICY.shareMax)).toBe(false);
 });
 
 test('5xx, breaking off, silence and refused connections are bad; every other answer is good', () => {

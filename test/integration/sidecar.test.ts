@@ -30,6 +30,8 @@ async function startSidecar(): Promise<LanewiseProcess> {
       `${QUEUE},other`,
       '--worker-id',
       'own',
+      '--health-path',
+      '/healthz',
     ],
     {
       REDIS_URL: fleet.redis.url,
@@ -59,12 +61,18 @@ test('the worker is registered, gets jobs, is registered again when that is lost
     lane: 'stable',
     queues: [QUEUE, 'other'],
     url: worker.url,
+    health_path: '/healthz',
     status: 'healthy',
   });
   // A queue without a deployment or a configured strategy is not dispatched; with one, the worker has the jobs.
   await fleet.api.createDeployment('v1.3.0', 'v1.4.0');
   await vi.waitUntil(async () => (await fleet.proxies[0]!.send()).status === 200, PATIENCE);
-  expect(worker.jobs.length).toBeGreaterThan(0);
+  expect(worker.jobs.some(({ method }) => method === 'POST')).toBe(true);
+  // And is asked how it is.
+  await vi.waitUntil(
+    () => worker.jobs.some(({ method, url }) => method === 'GET' && url === '/healthz'),
+    PATIENCE,
+  );
 
   const redis = new Redis(fleet.redis.url);
   await redis.flushall();
@@ -77,7 +85,7 @@ test('the worker is registered, gets jobs, is registered again when that is lost
 
 test('what is wrong with its options is said at once, all of it', async () => {
   const sidecar = LanewiseProcess.start(
-    ['proxy', '--worker', 'ftp://x', '--queues', 'two words', '--lane', 'fast'],
+    ['proxy', '--worker', 'ftp://x', '--queues', 'two words', '--lane', 'fast', '--health-path', 'healthz'],
     {
       REDIS_URL: fleet.redis.url,
     },
@@ -85,7 +93,7 @@ test('what is wrong with its options is said at once, all of it', async () => {
   stack.use(sidecar);
   const { code } = await sidecar.exited;
   expect(code).toBe(1);
-  for (const option of ['--worker', '--queues', '--version', '--lane'])
+  for (const option of ['--worker', '--queues', '--version', '--lane', '--health-path'])
     expect(sidecar.stderr).toContain(`${option}: `);
   expect(sidecar.stderr).not.toContain('    at ');
 });

@@ -84,7 +84,7 @@ describe('a route follower', () => {
   beforeEach(async () => {
     store = new ScriptedStore(at(5));
     table = new RoutingTable<Endpoint>({
-      endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, inFlight: 0 }),
+      endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, share: 1, inFlight: 0 }),
       policyOf: () => ({
         strategy: undefined,
         strategyDefault: 'hash_ring',
@@ -221,7 +221,7 @@ describe('a route follower', () => {
     await vi.waitUntil(async () => (await lastGood.load())?.revision === 5, { interval: 1 });
     store.down = true;
     table = new RoutingTable<Endpoint>({
-      endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, inFlight: 0 }),
+      endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, share: 1, inFlight: 0 }),
       policyOf: () => ({
         strategy: undefined,
         strategyDefault: 'hash_ring',

@@ -164,6 +164,7 @@ function addWorkers(program: Command, host: Host): void {
     .requiredOption('--worker-version <version>', 'that it runs')
     .requiredOption('--queues <queues>', 'that it serves, separated by commas')
     .option('--worker-url <url>', 'where it takes jobs')
+    .option('--health-path <path>', 'of its url, that answers 2xx while it is well')
     .addOption(new Option('--lane <lane>', 'for versions that no deployment names').choices(LANES))
     .option('--weight <weight>', 'its share of the lane, 1 if left out', Number)
     .action(async (id: string, options: CommonOptions & RegisterOptions) =>
@@ -172,6 +173,7 @@ function addWorkers(program: Command, host: Host): void {
         version: options.workerVersion,
         queues: options.queues.split(',').map((queue) => queue.trim()),
         ...(options.workerUrl !== undefined && { url: options.workerUrl }),
+        ...(options.healthPath !== undefined && { health_path: options.healthPath }),
         ...(options.lane !== undefined && { lane: options.lane }),
         ...(options.weight !== undefined && { weight: options.weight }),
       }),
@@ -192,6 +194,7 @@ interface RegisterOptions {
   readonly workerVersion: string;
   readonly queues: string;
   readonly workerUrl?: string;
+  readonly healthPath?: string;
   readonly lane?: Lane;
   readonly weight?: number;
 }

@@ -112,6 +112,7 @@ const routedWorkerShape = {
   lane: z.enum(['stable', 'canary']),
   queues: z.array(z.string()),
   url: z.exactOptional(z.string()),
+  healthPath: z.exactOptional(z.string()),
   weight: z.number(),
   maxConcurrency: z.exactOptional(z.number()),
   status: z.enum(WORKER_STATUSES),

@@ -6,10 +6,13 @@ import { workerOf } from '../../core/fixtures.ts';
 
 const RULES: HealthRules = {
   policy: { failures: 0, time: 1, timeMax: 1, shareMax: 0 },
+  probing: { unhealthyAfter: 1, healthyAfter: 1 },
   now: () => 0,
   canSpare: () => false,
   onEjected: () => undefined,
   onReturned: () => undefined,
+  onProbesTurned: () => undefined,
+  onJoined: () => undefined,
   onOpen: () => undefined,
 };
 

@@ -9,7 +9,7 @@ export function describeWorkers(open: OpenFixture): void {
       await using fixture = await open();
       const { store, other } = fixture;
       const b = aWorker({ id: 'b', queues: [], metadata: { tags: [], zone: {} }, weight: 0.5 });
-      const a = aWorker({ id: 'a', maxConcurrency: 4 });
+      const a = aWorker({ id: 'a', url: 'http://127.0.0.1:1', healthPath: '/healthz', maxConcurrency: 4 });
       await store.saveWorker(b, 0);
       await store.saveWorker(a, 0);
       expect(await other.getWorker('b')).toEqual(b);

@@ -1,0 +1,60 @@
+import { connect } from 'node:net';
+import type { Forwarder, ForwardHandler } from './forwarder.ts';
+import { socketAddress } from './worker-address.ts';
+
+/** One look at a worker: whether it takes a connection, or whether it says that it is well. */
+
+/** A worker has more to do than to write long answers to this. */
+const ANSWER_BYTES_MAX = 65_536;
+const HEADERS = ['User-Agent', 'lanewise-probe', 'Accept', '*/*'] as const;
+
+/** @returns whether it took a TCP connection, or that of its socket, in time */
+export function takesConnection(url: string, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketAddress(url));
+    const end = (taken: boolean): void => {
+      socket.destroy();
+      resolve(taken);
+    };
+    socket.setTimeout(timeoutMs, () => end(false));
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
+
+/**
+ * GET of its health path, by the way that its jobs take.
+ * @returns whether all of an answer of 2xx came in time
+ */
+export function saysWell(forwarder: Forwarder, path: string, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let isGood = false;
+    let bytes = 0;
+    const giveUp = (): void => {
+      exchange.abort();
+      end(false);
+    };
+    const timer = setTimeout(giveUp, timeoutMs);
+    const end = (isWell: boolean): void => {
+      clearTimeout(timer);
+      resolve(isWell);
+    };
+    const handler: ForwardHandler = {
+      onSending: () => true,
+      onInformation: () => undefined,
+      onHead: (status) => void (isGood = status >= 200 && status < 300),
+      onBody: (chunk) => {
+        bytes += chunk.length;
+        if (bytes > ANSWER_BYTES_MAX) giveUp();
+        return true;
+      },
+      onComplete: () => end(isGood),
+      onTunnel: (_headers, socket) => {
+        socket.destroy();
+        end(false);
+      },
+      onFailure: () => end(false),
+    };
+    const exchange = forwarder.forward({ method: 'GET', path, headers: [...HEADERS], body: null }, handler);
+  });
+}
