@@ -6,7 +6,9 @@ const POLICY = { unhealthyAfter: 3, healthyAfter: 2 };
 const FAILING: ProbeState = { failing: true, contrary: 0 };
 
 function after(results: string, from = NOT_FAILING, canSpare = () => true): ProbeState {
-  return [...results].reduce((state, result) => afterProbe(state, result === '+', POLICY, canSpare), from);
+  return results
+    .split('')
+    .reduce((state, result) => afterProbe(state, result === '+', POLICY, canSpare), from);
 }
 
 describe('a worker fails its probes', () => {

@@ -45,7 +45,7 @@ describe('with slow_start', () => {
     expect(await workersOf(rig, KEYS)).toEqual(now);
   });
 
-  it('it has its full share at the end, as if there had been no slow start', async () => {
+  it('has its full share at the end, as if there had been no slow start', async () => {
     await using rig = await Rig.start({ settings: { LANEWISE_SLOW_START: '300ms' } });
     await using plain = await Rig.start();
     await using worker = await TestWorker.start('v1');
