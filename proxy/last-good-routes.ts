@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { RouteSnapshot } from '../src/core/routing-table.ts';
 import { makeDataDir } from '../src/runtime/data-dir.ts';
+import { routedWorkerSchema, routeSchema } from '../src/runtime/store/records.ts';
 
 /**
  * The latest routes on disk, so that a proxy can start with everything else down. Written whole to a new file that
@@ -13,13 +16,23 @@ export interface LastGoodRoutes {
   save(snapshot: RouteSnapshot): Promise<void>;
 }
 
-/** Raised when the content changes its shape; what an older release wrote is then left alone. */
+/** Raised when the content changes its shape; new fields need no new number. What is of another one is left alone. */
 const FORMAT = 1;
 
-interface Stored {
-  readonly format: typeof FORMAT;
-  readonly snapshot: RouteSnapshot;
-}
+/** What it must have to be routed by; a snapshot that is whole has no unreadable parts. */
+const snapshotSchema: z.ZodType<RouteSnapshot> = z.looseObject({
+  epoch: z.string(),
+  revision: z.int(),
+  routes: z.array(routeSchema),
+  workers: z.array(routedWorkerSchema),
+});
+
+const storedSchema = z.looseObject({
+  format: z.literal(FORMAT),
+  /** SHA-256 of the snapshot's JSON: a bit that fell over must not become a percentage. */
+  sha256: z.string().optional(),
+  snapshot: z.unknown(),
+});
 
 export function createLastGoodRoutes(
   dataDir: string,
@@ -36,9 +49,12 @@ export function createLastGoodRoutes(
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onUnreadable(String(error));
         return undefined;
       }
-      const snapshot = parse(text);
-      if (snapshot === undefined) onUnreadable(`${path} does not hold routes of format ${FORMAT}`);
-      return snapshot;
+      try {
+        return parse(text);
+      } catch (error) {
+        onUnreadable(`${path} ${error instanceof Error ? error.message : String(error)}`);
+        return undefined;
+      }
     },
 
     async save(snapshot) {
@@ -47,7 +63,8 @@ export function createLastGoodRoutes(
       const next = `${path}.${globalThis.crypto.randomUUID()}.${++writes}`;
       const file = await open(next, 'w', 0o600);
       try {
-        await file.writeFile(JSON.stringify({ format: FORMAT, snapshot } satisfies Stored));
+        const json = JSON.stringify(snapshot);
+        await file.writeFile(`{"format":${FORMAT},"sha256":"${digestOf(json)}","snapshot":${json}}`);
         await file.sync();
       } finally {
         await file.close();
@@ -57,12 +74,30 @@ export function createLastGoodRoutes(
   };
 }
 
-function parse(text: string): RouteSnapshot | undefined {
+/** @throws Error that says what is wrong with the file, to go behind its name */
+function parse(text: string): RouteSnapshot {
+  const json = jsonOf(text);
+  const format: unknown = (json as { format?: unknown } | null)?.format;
+  if (typeof format === 'number' && format > FORMAT)
+    throw new Error(`has format ${format}, of a newer release; this one reads up to ${FORMAT}`);
+  const stored = storedSchema.safeParse(json);
+  if (!stored.success) throw new Error(`does not hold routes of format ${FORMAT}`);
+  const { sha256, snapshot } = stored.data;
+  if (sha256 !== undefined && sha256 !== digestOf(JSON.stringify(snapshot)))
+    throw new Error('is damaged: its content is not what was written');
+  const parsed = snapshotSchema.safeParse(snapshot);
+  if (parsed.success) return parsed.data;
+  throw new Error(`is damaged: ${z.prettifyError(parsed.error)}`);
+}
+
+function jsonOf(text: string): unknown {
   try {
-    const stored = JSON.parse(text) as Partial<Stored> | null;
-    const snapshot = stored?.format === FORMAT ? stored.snapshot : undefined;
-    return Array.isArray(snapshot?.routes) && Array.isArray(snapshot.workers) ? snapshot : undefined;
+    return JSON.parse(text);
   } catch {
-    return undefined;
+    throw new Error('is damaged: it is not JSON, or was cut off');
   }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

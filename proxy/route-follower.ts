@@ -5,6 +5,8 @@ import type { Logger } from '../src/runtime/log.ts';
 import { pause, startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { RouteHead, RouteListener, RouteStore, Subscription } from '../src/runtime/store/store.ts';
 import type { LastGoodRoutes } from './last-good-routes.ts';
+import { TroubleLog } from './trouble-log.ts';
+import { readWholeSnapshot } from './whole-snapshot.ts';
 
 /**
  * Keeps the routing table at the store's revision, and goes on with what it has when the store is gone.
@@ -58,10 +60,17 @@ export class RouteFollower {
   #rounds: readonly Periodic[] = [];
   #lastSyncAt: number | undefined;
   #warnedOfEmptyStore = false;
+  /** Parts of the store's routes can't be read; until they can, the table has what was known of them. */
+  #isPartial = false;
+  readonly #reads: TroubleLog;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
+    this.#reads = new TroubleLog(options.log, {
+      fails: 'routes could not be read; going on with those at hand',
+      works: 'routes can be read again',
+    });
   }
 
   /** Milliseconds since the epoch of the latest moment at which the table was known to be the store's. */
@@ -182,8 +191,11 @@ export class RouteFollower {
   async #readOnce(): Promise<boolean> {
     const { store, table, log, clock } = this.#options;
     const before = { epoch: table.epoch, revision: table.revision };
+    const wasPartial = this.#isPartial;
     try {
-      const snapshot = await store.readSnapshot();
+      const { snapshot, isPartial } = await readWholeSnapshot(store, () => table.snapshot());
+      this.#reads.worked();
+      this.#isPartial = isPartial;
       if (snapshot.epoch !== before.epoch && snapshot.revision === 0 && before.epoch !== '') {
         // A store that has lost everything is no reason to forget it too.
         if (!this.#warnedOfEmptyStore)
@@ -196,7 +208,7 @@ export class RouteFollower {
       // means that the store went back (a fail-over lost its last writes), and the store is the truth.
       const isNewer = snapshot.epoch !== table.epoch || snapshot.revision > table.revision;
       const wentBack = snapshot.epoch === before.epoch && snapshot.revision < before.revision;
-      if (isNewer || wentBack) {
+      if (isNewer || wentBack || wasPartial) {
         if (wentBack)
           log.warn({ from: before.revision, to: snapshot.revision }, 'the store went back; following it');
         table.replace(snapshot);
@@ -208,7 +220,7 @@ export class RouteFollower {
       }
       return true;
     } catch (error) {
-      log.debug({ err: error }, 'routes could not be read');
+      this.#reads.failed(error);
       void this.#retryLater();
       return false;
     } finally {
@@ -220,7 +232,8 @@ export class RouteFollower {
     const { store, table, clock, log } = this.#options;
     try {
       const head = await store.readHead();
-      if (head.epoch === table.epoch && head.revision === table.revision) this.#lastSyncAt = clock.now();
+      const isCurrent = head.epoch === table.epoch && head.revision === table.revision;
+      if (isCurrent && !this.#isPartial) this.#lastSyncAt = clock.now();
       else await this.#read();
     } catch (error) {
       log.debug({ err: error }, 'the revision could not be read');

@@ -13,7 +13,7 @@ export async function openStore(config: Config, log: Logger): Promise<Store> {
   refuseBullmq(config);
   refuseReplicas(config);
   const { openEmbeddedStore } = await import('../runtime/store/sqlite/embedded-store.ts');
-  return openEmbeddedStore({ dataDir: config.data_dir, clock: systemClock });
+  return openEmbeddedStore({ dataDir: config.data_dir, clock: systemClock, log });
 }
 
 /** For the commands that run one plane: the other one is in another process, so they must share a Redis. */

@@ -30,6 +30,14 @@ export interface RouteSnapshot {
   readonly revision: number;
   readonly routes: readonly Route[];
   readonly workers: readonly RoutedWorker[];
+  /** What is there but can't be read; absent where there is none. */
+  readonly unreadable?: Unreadable;
+}
+
+export interface Unreadable {
+  /** Scope keys of routes. */
+  readonly scopes: readonly string[];
+  readonly workers: readonly string[];
 }
 
 /** What the configuration says of a queue. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLastGoodRoutes, type LastGoodRoutes } from '../../proxy/last-good-routes.ts';
 import { RouteFollower } from '../../proxy/route-follower.ts';
 import { BOUNDED_LOAD_DEFAULT, type Endpoint } from '../../src/core/pool.ts';
+import type { Route } from '../../src/core/route.ts';
 import { LanewiseError } from '../../src/core/errors.ts';
 import { RoutingTable, type RouteSnapshot, type RouteUpdate } from '../../src/core/routing-table.ts';
 import type { RoutedWorker } from '../../src/core/worker.ts';
@@ -65,12 +66,36 @@ function worker(id: string): RoutedWorker {
   return { id, version: 'v1', lane: 'stable', queues: ['jobs'], weight: 1, status: 'healthy' };
 }
 
+function aRoute(): Route {
+  const decided = { revision: 3, superseded: [], rejected: [], promotedAt: 0, decidedAt: 3 };
+  const split = { deploymentId: 'd', canaryVersion: 'v2', percentage: 10, step: 1, sticky: true };
+  return {
+    queue: 'jobs',
+    strategy: 'hash_ring',
+    stableVersion: 'v1',
+    ...decided,
+    split: { ...split, fallback: 'stable', retryOnStable: false, countsKeys: false },
+  };
+}
+
 function at(revision: number, epoch = 'e1', workers: readonly RoutedWorker[] = [worker('a')]): RouteSnapshot {
   return { epoch, revision, routes: [], workers };
 }
 
 function update(revision: number, id: string, epoch = 'e1'): RouteUpdate {
   return { epoch, revision, change: { kind: 'worker', worker: worker(id) } };
+}
+
+function newTable(): RoutingTable<Endpoint> {
+  return new RoutingTable<Endpoint>({
+    endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, share: 1, inFlight: 0 }),
+    policyOf: () => ({
+      strategy: undefined,
+      strategyDefault: 'hash_ring',
+      laneOverride: false,
+      boundedLoad: BOUNDED_LOAD_DEFAULT,
+    }),
+  });
 }
 
 describe('a route follower', () => {
@@ -83,15 +108,7 @@ describe('a route follower', () => {
 
   beforeEach(async () => {
     store = new ScriptedStore(at(5));
-    table = new RoutingTable<Endpoint>({
-      endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, share: 1, inFlight: 0 }),
-      policyOf: () => ({
-        strategy: undefined,
-        strategyDefault: 'hash_ring',
-        laneOverride: false,
-        boundedLoad: BOUNDED_LOAD_DEFAULT,
-      }),
-    });
+    table = newTable();
     dataDir = await mkdtemp(join(tmpdir(), 'lanewise-follower-'));
     lastGood = createLastGoodRoutes(join(dataDir, 'made'), unreadable);
   });
@@ -220,15 +237,7 @@ describe('a route follower', () => {
     await until(() => table.revision === 5);
     await vi.waitUntil(async () => (await lastGood.load())?.revision === 5, { interval: 1 });
     store.down = true;
-    table = new RoutingTable<Endpoint>({
-      endpointOf: (routed) => ({ worker: routed, takesJobs: true, usable: true, share: 1, inFlight: 0 }),
-      policyOf: () => ({
-        strategy: undefined,
-        strategyDefault: 'hash_ring',
-        laneOverride: false,
-        boundedLoad: BOUNDED_LOAD_DEFAULT,
-      }),
-    });
+    table = newTable();
     const again = await follow();
     expect(again.hasRoutes).toBe(true);
     expect(again.lastSyncAt).toBeUndefined();
@@ -243,17 +252,82 @@ describe('a route follower', () => {
     expect(await readFile(join(dataDir, 'made', 'routes.json'), 'utf8')).toContain('"revision":6');
   });
 
-  it.each(['', '{', '{"format": 99}', 'null', '{"format":1,"snapshot":{}}'])(
-    'starts without routes, and says so, where the file on disk holds %j',
-    async (content) => {
+  it.each([
+    { content: '', says: 'is damaged: it is not JSON, or was cut off' },
+    { content: '{', says: 'is damaged: it is not JSON, or was cut off' },
+    { content: '{"format": 99}', says: 'has format 99, of a newer release; this one reads up to 1' },
+    { content: 'null', says: 'does not hold routes of format 1' },
+    { content: '{"format":1,"snapshot":{}}', says: 'is damaged: ' },
+    {
+      content: '{"format":1,"snapshot":{"epoch":"e","revision":1,"routes":[{"queue":"jobs"}],"workers":[]}}',
+      says: 'is damaged: ',
+    },
+    { content: Buffer.from([0, 159, 146, 150]), says: 'is damaged: it is not JSON, or was cut off' },
+  ])(
+    'starts without routes, and says so, where the file on disk holds $content',
+    async ({ content, says }) => {
       lastGood = createLastGoodRoutes(dataDir, unreadable);
       await writeFile(join(dataDir, 'routes.json'), content);
       store.down = true;
       const follower = await follow();
       expect(follower.hasRoutes).toBe(false);
-      expect(unreadable).toHaveBeenCalledOnce();
+      expect(unreadable).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(`routes.json ${says}`));
     },
   );
+
+  it('does not start from a file in which a percentage was changed, and writes a good one when it can', async () => {
+    store.snapshot = { ...at(5), routes: [aRoute()] };
+    await (await follow()).stop();
+    const path = join(dataDir, 'made', 'routes.json');
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace('"percentage":10', '"percentage":90'));
+    expect(await lastGood.load()).toBeUndefined();
+    table = newTable();
+    expect(unreadable).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('its content is not what was written'),
+    );
+    await (await follow()).stop();
+    expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  it('takes a file of a release that wrote no checksum, and of one that wrote more fields', async () => {
+    lastGood = createLastGoodRoutes(dataDir, unreadable);
+    const older = { format: 1, snapshot: { ...at(4), routes: [aRoute()] } };
+    const newer = { ...older, snapshot: { ...older.snapshot, regions: ['eu'] }, written_by: '0.2.0' };
+    for (const content of [older, newer]) {
+      await writeFile(join(dataDir, 'routes.json'), JSON.stringify(content));
+      expect(await lastGood.load()).toMatchObject({ revision: 4, routes: [{ queue: 'jobs' }] });
+    }
+  });
+
+  describe('where part of the routes of the store can not be read', () => {
+    const damaged = (scopes: string[], workers: string[] = []): RouteSnapshot => ({
+      ...at(7, 'e1', [worker('b')]),
+      unreadable: { scopes, workers },
+    });
+
+    it('keeps what it knows of that part, follows the rest, and takes that part when it is readable', async () => {
+      store.snapshot = { ...at(5, 'e1', [worker('a'), worker('old')]), routes: [aRoute()] };
+      await follow(1);
+      store.snapshot = damaged(['jobs'], ['a']);
+      await until(() => table.revision === 7);
+      expect([...table.workers.keys()].toSorted()).toEqual(['a', 'b']);
+      expect(table.snapshot().routes).toMatchObject([{ queue: 'jobs', stableVersion: 'v1' }]);
+      await until(() => store.reports.at(-1)?.revision === 7);
+      // Repaired by hand: the revision is what it was.
+      store.snapshot = { ...at(7, 'e1', [worker('b')]), routes: [{ ...aRoute(), stableVersion: 'v2' }] };
+      await until(() => table.snapshot().routes[0]?.stableVersion === 'v2');
+      expect([...table.workers.keys()]).toEqual(['b']);
+    });
+
+    it('has no routes rather than some, where it knows nothing of that part', async () => {
+      store.snapshot = damaged(['jobs']);
+      const follower = await follow();
+      expect(follower.hasRoutes).toBe(false);
+      store.snapshot = at(7, 'e1', [worker('b')]);
+      await until(() => table.revision === 7);
+    });
+  });
 
   it('withdraws its report when it stops', async () => {
     await (await follow()).stop();

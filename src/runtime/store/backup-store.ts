@@ -24,4 +24,6 @@ export interface BackupStore {
    * @returns false, and nothing is changed, if the store has a deployment, a route or a worker.
    */
   restore(backup: Backup): Promise<boolean>;
+  /** What lists and snapshots were given without, by now: name and reason of each damaged record. */
+  damagedRecords(): readonly string[];
 }

@@ -25,6 +25,9 @@ export interface RecordCodec<T> {
   decode(text: string, name: string): T;
 }
 
+/** One beyond these would not be routed by what it says. */
+const percentage = z.number().min(0).max(100);
+
 const metadata = z.exactOptional(z.record(z.string(), z.unknown()));
 
 export const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
@@ -34,8 +37,8 @@ export const deploymentSchema: z.ZodType<Deployment> = z.looseObject({
   tenant: z.exactOptional(z.string()),
   stableVersion: z.string(),
   canaryVersion: z.string(),
-  currentPercent: z.number(),
-  targetPercent: z.number(),
+  currentPercent: percentage,
+  targetPercent: percentage,
   status: z.enum(DEPLOYMENT_STATUSES),
   startTime: z.number(),
   lastUpdate: z.number(),
@@ -94,7 +97,7 @@ export const routeSchema: z.ZodType<Route> = z.looseObject({
     z.looseObject({
       deploymentId: z.string(),
       canaryVersion: z.string(),
-      percentage: z.number(),
+      percentage,
       step: z.int(),
       sticky: z.boolean(),
       fallback: z.enum(FALLBACKS),
@@ -118,7 +121,7 @@ const routedWorkerShape = {
   status: z.enum(WORKER_STATUSES),
 };
 
-const routedWorkerSchema: z.ZodType<RoutedWorker> = z.looseObject(routedWorkerShape);
+export const routedWorkerSchema: z.ZodType<RoutedWorker> = z.looseObject(routedWorkerShape);
 
 export const workerSchema: z.ZodType<Worker> = z.looseObject({
   ...routedWorkerShape,

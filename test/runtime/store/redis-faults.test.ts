@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KEYS, channelsOf } from '../../../src/runtime/store/redis/keys.ts';
 import type { Store } from '../../../src/runtime/store/store.ts';
+import { takeBackup } from '../../../src/runtime/store/take-backup.ts';
 import { freePort, startRedis } from '../../helpers/redis.ts';
 import { eventually, recordUp } from './recorder.ts';
 import { openTestStore } from './redis-fixture.ts';
@@ -274,25 +275,34 @@ describe('the Redis store, when Redis', () => {
     expect((await store.readHead()).epoch).not.toBe(epoch);
   });
 
-  it('holds a damaged record: only the calls that need it reject', async () => {
+  it('holds a damaged record: what needs it rejects, and lists go without, which is said once', async () => {
     await using server = await startRedis();
-    const { store } = open(server.url);
+    const { store, lines } = open(server.url);
     await create(store, aDeployment({ id: 'canary_bad' }));
     await create(store, aDeployment({ id: 'canary_good', queue: 'mails' }));
     const damaged = { code: 'INTERNAL', message: expect.stringMatching(/deployment canary_bad is damaged/) };
     for (const record of ['1 active payments {"id":7}', '1 active payments not json', 'x']) {
       await server.client().hset(KEYS.deployments, 'canary_bad', record);
       await expect(store.getDeployment('canary_bad')).rejects.toMatchObject(damaged);
+      expect((await store.listDeployments()).map(({ id }) => id)).toEqual(['canary_good']);
     }
+    await store.listDeployments({ status: 'active' });
+    const left = lines.filter(({ msg }) => String(msg).startsWith('a damaged record is left out'));
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.length).toBeLessThanOrEqual(3);
+    expect(store.damagedRecords()).toEqual([expect.stringContaining('deployment canary_bad is damaged')]);
     expect(await store.getDeployment('canary_good')).toMatchObject({ queue: 'mails' });
     await server.client().hset(KEYS.routes, 'payments', 'no revision');
-    await expect(store.readSnapshot()).rejects.toMatchObject({ code: 'INTERNAL' });
+    const { routes, unreadable } = await store.readSnapshot();
+    expect(routes.map(({ queue }) => queue)).toEqual(['mails']);
+    expect(unreadable).toEqual({ scopes: ['payments'], workers: [] });
+    await expect(takeBackup(store)).rejects.toThrow(/the stored route payments is damaged/);
     expect(await store.getRoute('mails')).toMatchObject({ queue: 'mails' });
     // Somebody else's key in our place.
     await server.client().set(KEYS.workers, 'text');
     await expect(store.listWorkers()).rejects.toMatchObject({
-      code: 'INTERNAL',
-      message: expect.stringContaining('WRONGTYPE'),
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining(`holds something else under the key ${KEYS.workers}`),
     });
   });
 

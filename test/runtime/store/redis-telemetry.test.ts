@@ -102,8 +102,8 @@ describe('telemetry in Redis', () => {
     await age(1);
     await store.recordTelemetry('canary_1', 1, delta([1]));
     const keys = await client.keys('*');
-    // Two steps, two buckets (three, if one ended meanwhile), what is pending, and its bucket.
-    expect(keys.length).toBeGreaterThanOrEqual(6);
+    // Two steps, one bucket to three (by when they end), what is pending, and its bucket.
+    expect(keys.length).toBeGreaterThanOrEqual(5);
     for (const key of keys) {
       const left = await client.pttl(key);
       expect(left).toBeGreaterThan(TELEMETRY_WINDOW_MAX_MS - MINUTE);

@@ -1,4 +1,5 @@
 import type { ActivityStore } from '../activity-store.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
 import { damaged } from '../records.ts';
 import type { RedisConnection } from './connection.ts';
 import { KEYS } from './keys.ts';
@@ -7,7 +8,7 @@ import { pairsOf } from './replies.ts';
 /** Of one call: a proxy may know thousands of workers, and must not hold up the server. */
 const SIGHTINGS_MAX = 500;
 
-export function createActivity(connection: RedisConnection): ActivityStore {
+export function createActivity(connection: RedisConnection, damage: DamagedRecords): ActivityStore {
   return {
     async noteActivity(sightings) {
       for (let i = 0; i < sightings.length; i += SIGHTINGS_MAX) {
@@ -24,7 +25,14 @@ export function createActivity(connection: RedisConnection): ActivityStore {
 
     async listActivity() {
       const pairs = pairsOf(await connection.call('HGETALL', KEYS.activity), 'worker activity');
-      return new Map(pairs.map(([id, record]) => [id, activityOf(id, record)]));
+      return new Map(
+        damage.readable(
+          pairs.map(([id, record]) => ({
+            name: `activity of worker ${id}`,
+            decode: () => [id, activityOf(id, record)] as const,
+          })),
+        ),
+      );
     },
   };
 }

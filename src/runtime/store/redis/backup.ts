@@ -20,7 +20,7 @@ const SCRIPT_KEYS = [
   KEYS.routing,
 ];
 
-export function createBackup(connection: RedisConnection): BackupStore {
+export function createBackup(connection: RedisConnection): Pick<BackupStore, 'restore'> {
   return {
     async restore({ revision, deployments, routes, workers }) {
       const args = [uuid(), channelsOf(connection.db).routes, String(revision), String(deployments.length)];

@@ -5,6 +5,7 @@ import type { Subscription } from '../store.ts';
 import { createBlockingCalls, type BlockingCall } from './blocking.ts';
 import { CALL_TIMEOUT_MS, createCommandClient, type CommandClient, type Scripted } from './clients.ts';
 import { toStoreError } from './errors.ts';
+import { createWrongTypeLog } from './key-types.ts';
 import { checkSchema } from './schema.ts';
 import { createReplicatedCall } from './replicated-call.ts';
 import type { ScriptName } from './scripts.ts';
@@ -53,6 +54,13 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
   const state = followState(client, redis, log);
   let closed = false;
 
+  const wrongTypes = createWrongTypeLog(log);
+  const noted = (error: unknown): Error => {
+    const known = toStoreError(error, redis);
+    wrongTypes.note(known);
+    return known;
+  };
+
   const answer = async (send: () => Promise<unknown>): Promise<unknown> => {
     if (closed) throw new LanewiseError('STORE_UNAVAILABLE', 'the store is closed');
     const { promise: late, reject } = Promise.withResolvers<never>();
@@ -63,7 +71,7 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
     try {
       return await Promise.race([call, late]);
     } catch (error) {
-      throw toStoreError(error, redis);
+      throw noted(error);
     } finally {
       clearTimeout(timer);
     }
@@ -74,7 +82,7 @@ export function openRedisConnection({ url, log, tls }: RedisConnectionOptions): 
     try {
       return await blocking.run(call, signal);
     } catch (error) {
-      throw toStoreError(error, redis);
+      throw noted(error);
     }
   };
 

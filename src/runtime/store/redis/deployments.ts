@@ -2,6 +2,7 @@ import { v7 as uuid } from 'uuid';
 import { isEnded } from '../../../core/deployment-states.ts';
 import type { Deployment } from '../../../core/deployment.ts';
 import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
 import { damaged, deploymentRecord, eventRecord, routeRecord } from '../records.ts';
 import type { DeploymentStore } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
@@ -11,7 +12,7 @@ import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './re
 
 const { epoch, server, revision, routes, deployments, order, sequence, open, judge, judgements } = KEYS;
 
-export function createDeployments(connection: RedisConnection): DeploymentStore {
+export function createDeployments(connection: RedisConnection, damage: DamagedRecords): DeploymentStore {
   const { routes: channel, events: eventsChannel } = channelsOf(connection.db);
   return {
     async createDeployment({ deployment, route, basedOnRevision, events, notices, openMax }) {
@@ -77,13 +78,21 @@ export function createDeployments(connection: RedisConnection): DeploymentStore 
         [deployments, order, open],
         [status ?? '', queue ?? '', tenant ?? '', openOnly ? '1' : '0'],
       );
-      return pairsOf(reply, 'list of deployments').map(([id, record]) => decodeDeployment(id, record));
+      const records = pairsOf(reply, 'list of deployments');
+      return damage.readable(
+        records.map(([id, record]) => ({
+          name: `deployment ${id}`,
+          decode: () => decodeDeployment(id, record),
+        })),
+      );
     },
 
     async listEvents(deploymentId) {
       const name = `event of ${deploymentId}`;
       const reply = await connection.call('LRANGE', eventsKey(deploymentId), '0', '-1');
-      return textsOf(reply, name).map((json) => eventRecord.decode(json, name));
+      return damage.readable(
+        textsOf(reply, name).map((json) => ({ name, decode: () => eventRecord.decode(json, name) })),
+      );
     },
 
     async getRoute(queue, tenant) {

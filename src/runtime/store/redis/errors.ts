@@ -1,4 +1,5 @@
 import { LanewiseError } from '../../../core/errors.ts';
+import { wrongTypeError } from './key-types.ts';
 
 /** Replies by which a server says that it can't serve right now, as opposed to "you asked for nonsense". */
 const UNAVAILABLE_REPLIES = new Set([
@@ -23,6 +24,8 @@ export function toStoreError(error: unknown, redis: string): LanewiseError {
   const cause = rootOf(error);
   const message = messageOf(cause);
   const code = replyCodeOf(cause);
+  const wrongType = code === undefined ? undefined : wrongTypeError(cause as Error, redis);
+  if (wrongType !== undefined) return wrongType;
   if (code !== undefined && (REFUSED_REPLIES.has(code) || message.includes('invalid password'))) {
     return new LanewiseError(
       'STORE_UNAVAILABLE',

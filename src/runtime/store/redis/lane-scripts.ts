@@ -74,9 +74,10 @@ return results
 /** Returns what `release` does; so does the next. ARGV: …, lane, consumer, receipt, lane to be tried in, delay, note, payload. */
 const retryJob = `${PRELUDE}${CLOCK}${RELEASE}
 expect(own .. 'delayed:jobs', 'hash')
+expect(own .. 'delayed:' .. ARGV[6], 'zset')
+local id = next_position()
 local result = release(ARGV[3], ARGV[4], ARGV[5])
 if result == 'mine' then
-  local id = next_position()
   redis.call('ZADD', own .. 'delayed:' .. ARGV[6], whole(now + tonumber(ARGV[7])), id)
   redis.call('HSET', own .. 'delayed:jobs', id, pack({ARGV[8]}, ARGV[9]))
 end
@@ -87,9 +88,9 @@ return result
 const buryJob = `${PRELUDE}${CLOCK}${RELEASE}
 expect(dead, 'zset')
 expect(dead .. ':jobs', 'hash')
+local id = next_position()
 local result = release(ARGV[3], ARGV[4], ARGV[5])
 if result == 'mine' then
-  local id = next_position()
   redis.call('ZADD', dead, whole(now), id)
   redis.call('HSET', dead .. ':jobs', id, pack({ARGV[3], whole(now), ARGV[6], ARGV[7]}, ARGV[8]))
 end

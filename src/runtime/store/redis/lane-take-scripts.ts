@@ -34,6 +34,8 @@ end
 `;
 
 const takeFromList = `${TAKE}
+expect(taken, 'hash')
+expect(inbox_key(lane, consumer), 'list')
 if ARGV[9] == '1' then
   local receipts = redis.call('HKEYS', taken)
   table.sort(receipts)
@@ -51,23 +53,26 @@ end
 
 local function note_of(payload)
   if envelope ~= 'raw' then return '' end
-  return redis.call('LPOP', own .. 'note:' .. redis.sha1hex(payload)) or ''
+  local note = redis.pcall('LPOP', own .. 'note:' .. redis.sha1hex(payload))
+  return type(note) == 'string' and note or ''
 end
 
 -- A few at a time, so that they don't come to much more than they should where they are large.
 local function take_from(source)
   while not is_full() do
     local wanted = math.min(max - count, ${TAKE_SLICE})
-    local payloads = redis.call('RPOP', source, wanted) or {}
-    if #payloads == 0 then return end
-    local position, records = redis.call('INCRBY', own .. 'position', #payloads) - #payloads, {}
+    local found = math.min(wanted, redis.call('LLEN', source))
+    if found == 0 then return end
+    -- Before anything leaves the list: a counter that can't count must not lose jobs.
+    local position, records = redis.call('INCRBY', own .. 'position', found) - found, {}
+    local payloads = redis.call('RPOP', source, found)
     for i, payload in ipairs(payloads) do
       local receipt, note = string.format('%016.0f', position + i) .. '.' .. ARGV[6], note_of(payload)
       records[2 * i - 1], records[2 * i] = receipt, pack({note}, payload)
       hand_out(receipt, note, 0, payload)
     end
     redis.call('HSET', taken, unpack(records))
-    if #payloads < wanted then return end
+    if found < wanted then return end
   end
 end
 take_from(inbox_key(lane, consumer))

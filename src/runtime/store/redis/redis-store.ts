@@ -1,6 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Store } from '../store.ts';
 import { withBullmqLanes, type BullmqConfig } from '../bullmq/bullmq-lanes.ts';
+import { createDamagedRecords } from '../damaged-records.ts';
 import { createActivity } from './activity.ts';
 import { createBackup } from './backup.ts';
 import { openRedisConnection, type RedisConnectionOptions } from './connection.ts';
@@ -37,21 +38,23 @@ export function openRedisStore({
   ...options
 }: RedisStoreOptions): Store {
   const connection = openRedisConnection({ ...options, log });
+  const damage = createDamagedRecords(log);
   const lanes = createLanes(connection, clock, replicasAcknowledged);
   const withBullmq = bullmq && withBullmqLanes(lanes, { ...options, config: bullmq, connection, clock });
   return {
     kind: 'redis',
     needsHashTags: connection.isCluster,
-    ...createDeployments(connection),
-    ...createWorkers(connection),
-    ...createRoutes(connection, log),
+    ...createDeployments(connection, damage),
+    ...createWorkers(connection, damage),
+    ...createRoutes(connection, log, damage),
     ...createEvents(connection, log),
     ...createTelemetry(connection),
     ...createJudge(connection),
     ...createOutbox(connection, log),
-    ...createActivity(connection),
+    ...createActivity(connection, damage),
     ...createRequests(connection),
     ...createBackup(connection),
+    damagedRecords: () => damage.list(),
     ...(withBullmq ?? lanes),
     intake: createIntake(connection),
     async ping() {

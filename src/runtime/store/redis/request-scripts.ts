@@ -7,7 +7,9 @@ export const takeToken = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full_in = math.max(0, (tonumber(redis.call('GET', KEYS[1]) or '0') or 0) - now)
+local stored = redis.pcall('GET', KEYS[1])
+-- Whatever else lies under that name is replaced by the next SET.
+local full_in = math.max(0, (type(stored) == 'string' and tonumber(stored) or 0) - now)
 local allowed = '0'
 if burst - full_in / interval + 1e-6 >= 1 then
   allowed = '1'

@@ -1,6 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import type { RouteUpdate } from '../../../core/routing-table.ts';
 import type { Logger } from '../../log.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
 import { damaged, routedWorkerRecord } from '../records.ts';
 import { decodeUpdate } from '../route-message.ts';
 import type { ProxyReport, RouteHead, RouteStore } from '../store.ts';
@@ -8,11 +9,12 @@ import type { RedisConnection } from './connection.ts';
 import { decodeRoute } from './deployments.ts';
 import { channelsOf, KEYS } from './keys.ts';
 import { countOf, pairsOf, textOf, textsOf } from './replies.ts';
+import { readSnapshotOf } from '../read-snapshot.ts';
 
 const HEAD_KEYS = [KEYS.epoch, KEYS.server, KEYS.revision, KEYS.routes];
 const REPORT_KEYS = [KEYS.leases, KEYS.reports];
 
-export function createRoutes(connection: RedisConnection, log: Logger): RouteStore {
+export function createRoutes(connection: RedisConnection, log: Logger, damage: DamagedRecords): RouteStore {
   const channels = channelsOf(connection.db);
   return {
     async readSnapshot() {
@@ -23,13 +25,15 @@ export function createRoutes(connection: RedisConnection, log: Logger): RouteSto
       );
       if (!Array.isArray(reply)) throw damaged('snapshot', 'not a list');
       const [epoch, revision, routes, workers]: readonly unknown[] = reply;
-      return {
-        ...headOf(epoch, revision),
-        routes: pairsOf(routes, 'routes').map(([scope, record]) => decodeRoute(scope, record)),
-        workers: pairsOf(workers, 'workers').map(([id, json]) =>
-          routedWorkerRecord.decode(json, `worker ${id}`),
-        ),
-      };
+      return readSnapshotOf(
+        headOf(epoch, revision),
+        pairsOf(routes, 'routes').map(([scope, record]) => [scope, () => decodeRoute(scope, record)]),
+        pairsOf(workers, 'workers').map(([id, json]) => [
+          id,
+          () => routedWorkerRecord.decode(json, `routing of worker ${id}`),
+        ]),
+        damage,
+      );
     },
 
     async readHead() {
@@ -62,7 +66,12 @@ export function createRoutes(connection: RedisConnection, log: Logger): RouteSto
 
     async listReports() {
       const reply = await connection.run('listReports', REPORT_KEYS, []);
-      return pairsOf(reply, 'reports').map(([proxyId, report]) => reportOf(proxyId, report));
+      return damage.readable(
+        pairsOf(reply, 'reports').map(([proxyId, report]) => ({
+          name: `report of ${proxyId}`,
+          decode: () => reportOf(proxyId, report),
+        })),
+      );
     },
 
     subscribeReports: (onReport) => connection.subscribe(channels.reports, { onMessage: () => onReport() }),

@@ -1,5 +1,6 @@
 import { LanewiseError } from '../../../core/errors.ts';
 import type { CommandClient } from './clients.ts';
+import { toStoreError } from './errors.ts';
 import { KEYS } from './keys.ts';
 
 /**
@@ -14,17 +15,27 @@ const SCHEMA_VERSION = 1;
  * @throws LanewiseError STORE_UNAVAILABLE if a newer release has been here
  */
 export async function checkSchema(client: CommandClient, redis: string): Promise<void> {
-  const stored = await storedSchema(client).catch(() => null);
-  if (Number(stored) <= SCHEMA_VERSION) return;
+  const stored = await storedSchema(client).catch((error: unknown) => {
+    if (error instanceof Error && error.message.startsWith('WRONGTYPE')) throw toStoreError(error, redis);
+    return null;
+  });
+  if (stored === null || Number(stored) <= SCHEMA_VERSION) return;
+  if (!/^\d+$/.test(stored)) {
+    throw new LanewiseError(
+      'STORE_UNAVAILABLE',
+      `Redis at ${redis} holds no number under the key ${KEYS.schema}, so what wrote it is not known: set it to the ` +
+        `schema of the release that did (${SCHEMA_VERSION} is this one's), or point REDIS_URL to another Redis or database`,
+    );
+  }
   throw new LanewiseError(
     'STORE_UNAVAILABLE',
-    `Redis at ${redis} was written by a newer Lanewise (schema ${String(stored)}; this one reads up to ` +
+    `Redis at ${redis} was written by a newer Lanewise (schema ${stored}; this one reads up to ` +
       `${SCHEMA_VERSION}): run that release or a later one, or point REDIS_URL to another Redis or database`,
   );
 }
 
-async function storedSchema(client: CommandClient): Promise<unknown> {
+async function storedSchema(client: CommandClient): Promise<string | null> {
   const stored = await client.call('GET', KEYS.schema);
   if (stored === null) await client.call('SET', KEYS.schema, String(SCHEMA_VERSION), 'NX');
-  return stored;
+  return typeof stored === 'string' ? stored : null;
 }

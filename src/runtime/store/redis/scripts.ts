@@ -1,5 +1,7 @@
+import { noteActivity } from './activity-scripts.ts';
 import { BULLMQ_SCRIPTS } from './bullmq-scripts.ts';
 import { CHANGE } from './change-scripts.ts';
+import { CHECK_KEY_TYPES } from './key-types.ts';
 import { INTAKE_SCRIPTS } from './intake-scripts.ts';
 import { claimJudgeLease, releaseJudgeLease, saveJudgement } from './judge-scripts.ts';
 import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
@@ -12,15 +14,15 @@ import { readStep, readTelemetry, recordTelemetry } from './telemetry-scripts.ts
  * Every change is one script: compare, write, raise the revision, publish. JSON passes through as text.
  *
  * The prelude takes the first three keys (epoch, server, revision) and the first two arguments (a UUID, the channel).
- * It starts a new epoch wherever revisions could be mistaken for others: the store is empty or has lost its counter, or
+ * It starts a new epoch wherever revisions could be mistaken for others: the store is empty, has lost its counter or holds rubbish there, or
  * another server answers (a restart, a fail-over), which may have lost the latest writes and so would count them anew.
  */
 const PRELUDE = `
 local function lanewise_epoch(routes)
   local ok, info = pcall(redis.call, 'INFO', 'server')
   local server = ok and type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
-  local epoch = redis.call('GET', KEYS[1])
-  local counted = redis.call('EXISTS', KEYS[3]) == 1
+  local epoch = string.match(redis.call('GET', KEYS[1]) or '', '^%S+$')
+  local counted = string.match(redis.call('GET', KEYS[3]) or '', '^%d+$')
   if epoch and counted and redis.call('GET', KEYS[2]) == server then return epoch end
   redis.call('SET', KEYS[1], ARGV[1])
   redis.call('SET', KEYS[2], server)
@@ -208,32 +210,6 @@ const listReports = `${LEASES}
 return redis.call('HGETALL', KEYS[2])
 `;
 
-/** KEYS: workers, activity. ARGV: id, version, processed, succeeded, failed, total ms, and so on. */
-const noteActivity = `
-local time = redis.call('TIME')
-local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
-for i = 1, #ARGV, 6 do
-  local id, version = ARGV[i], ARGV[i + 1]
-  if redis.call('HEXISTS', KEYS[1], id) == 1 then
-    local sums = {0, 0, 0, 0}
-    local last_job = '0'
-    local stored = redis.call('HGET', KEYS[2], id)
-    if stored then
-      local of, a, b, c, d, last = string.match(stored, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) %S+$')
-      if of == version then
-        sums = {tonumber(a), tonumber(b), tonumber(c), tonumber(d)}
-        last_job = last
-      end
-    end
-    for n = 1, 4 do sums[n] = sums[n] + tonumber(ARGV[i + 1 + n]) end
-    if tonumber(ARGV[i + 2]) > 0 then last_job = now end
-    redis.call('HSET', KEYS[2], id, string.format('%s %.0f %.0f %.0f %.3f %s %s',
-      version, sums[1], sums[2], sums[3], sums[4], last_job, now))
-  end
-end
-return 'OK'
-`;
-
 /**
  * KEYS: epoch, server, revision, routes, deployments, order, sequence, open, workers, routing. ARGV: …, revision, number
  * of deployments, of each id, record, scope (empty: it has ended), key of its events, their number, the events; number
@@ -268,29 +244,38 @@ redis.call('SET', KEYS[3], string.format('%.0f', latest + 1))
 return 'restored'
 `;
 
+/** Of the control plane's state. Telemetry, buckets and answers have keys of their own, one or few a script. */
+const STATE_SCRIPTS = {
+  restore: checked(restore, 10),
+  createDeployment: checked(createDeployment, 12),
+  saveDeployment: checked(saveDeployment, 11),
+  deleteDeployment: checked(deleteDeployment, 9),
+  listDeployments: checked(listDeployments, 3),
+  saveWorker: checked(saveWorker, 6),
+  removeWorker: checked(removeWorker, 7),
+  noteActivity: checked(noteActivity, 2),
+  readHead: checked(readHead, 4),
+  readSnapshot: checked(readSnapshot, 5),
+  reportApplied: checked(reportApplied, 2),
+  withdrawReport: checked(withdrawReport, 2),
+  listReports: checked(listReports, 2),
+  claimJudgeLease: checked(claimJudgeLease, 1),
+  releaseJudgeLease: checked(releaseJudgeLease, 1),
+  saveJudgement: checked(saveJudgement, 7),
+  takeNotices: checked(takeNotices, 3),
+  settleNotice: checked(settleNotice, 3),
+  postponeNotice: checked(postponeNotice, 3),
+} as const;
+
+function checked(lua: string, numberOfKeys: number): ScriptDefinition {
+  return { lua: `${CHECK_KEY_TYPES}${lua}`, numberOfKeys };
+}
+
 export const SCRIPTS = {
-  restore: { lua: restore, numberOfKeys: 10 },
-  createDeployment: { lua: createDeployment, numberOfKeys: 12 },
-  saveDeployment: { lua: saveDeployment, numberOfKeys: 11 },
-  deleteDeployment: { lua: deleteDeployment, numberOfKeys: 9 },
-  listDeployments: { lua: listDeployments, numberOfKeys: 3 },
-  saveWorker: { lua: saveWorker, numberOfKeys: 6 },
-  removeWorker: { lua: removeWorker, numberOfKeys: 7 },
-  noteActivity: { lua: noteActivity, numberOfKeys: 2 },
-  readHead: { lua: readHead, numberOfKeys: 4 },
-  readSnapshot: { lua: readSnapshot, numberOfKeys: 5 },
-  reportApplied: { lua: reportApplied, numberOfKeys: 2 },
-  withdrawReport: { lua: withdrawReport, numberOfKeys: 2 },
-  listReports: { lua: listReports, numberOfKeys: 2 },
+  ...STATE_SCRIPTS,
   recordTelemetry: { lua: recordTelemetry, numberOfKeys: 1 },
   readTelemetry: { lua: readTelemetry, numberOfKeys: 1 },
   readStep: { lua: readStep, numberOfKeys: 1 },
-  claimJudgeLease: { lua: claimJudgeLease, numberOfKeys: 1 },
-  releaseJudgeLease: { lua: releaseJudgeLease, numberOfKeys: 1 },
-  saveJudgement: { lua: saveJudgement, numberOfKeys: 7 },
-  takeNotices: { lua: takeNotices, numberOfKeys: 3 },
-  settleNotice: { lua: settleNotice, numberOfKeys: 3 },
-  postponeNotice: { lua: postponeNotice, numberOfKeys: 3 },
   takeToken: { lua: takeToken, numberOfKeys: 1 },
   claimRequest: { lua: claimRequest, numberOfKeys: 1 },
   settleRequest: { lua: settleRequest, numberOfKeys: 1 },

@@ -4,6 +4,7 @@
  * or the next bucket begins: over all steps into their bucket, and into each step. A delta is JSON, step, number of
  * sums, name, value, name, value…, sums first; buckets and steps are strings, MessagePack `[sums, maxima]`: a hash of so few fields is a list to Redis, searched from its start
  * for each field. They are only ever added to, so a clock that is set back does no harm. Who reads adds what is pending.
+ * What lies under these names and is nothing that this has written counts as nothing, and is replaced in time.
  *
  * KEYS: prefix. ARGV: milliseconds a bucket. Time is the server's. For names see `telemetry-fields.ts`.
  */
@@ -12,6 +13,11 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local current = string.format('%.0f', math.floor(now / tonumber(ARGV[1])))
 local pending = KEYS[1] .. 'pending:'
+
+local function text_of(key)
+  local stored = redis.pcall('GET', key)
+  return type(stored) == 'string' and stored or nil
+end
 `;
 
 /** Totals are `{sums, maxima}`, by name. */
@@ -25,8 +31,8 @@ local function add(totals, more)
 end
 
 local function add_stored(totals, key)
-  local stored = redis.call('GET', key)
-  if stored then add(totals, cmsgpack.unpack(stored)) end
+  local stored = text_of(key)
+  if stored then pcall(function() add(totals, cmsgpack.unpack(stored)) end) end
 end
 
 local function add_delta(steps, json)
@@ -47,7 +53,7 @@ end
 -- By step. One that can't be read is passed over: it must not hold up the others.
 local function pending_of(bucket)
   local steps = {}
-  for _, json in ipairs(redis.call('LRANGE', pending .. bucket, 0, -1)) do pcall(add_delta, steps, json) end
+  for _, json in ipairs(redis.pcall('LRANGE', pending .. bucket, 0, -1)) do pcall(add_delta, steps, json) end
   return steps
 end
 
@@ -69,7 +75,11 @@ end
  * them that many adds them up; all others end before that code is even reached.
  */
 export const recordTelemetry = `${CLOCK}
-local count = redis.call('RPUSH', pending .. current, ARGV[5])
+local count = redis.pcall('RPUSH', pending .. current, ARGV[5])
+if type(count) ~= 'number' then
+  redis.call('DEL', pending .. current)
+  count = redis.call('RPUSH', pending .. current, ARGV[5])
+end
 if count > 1 and count < tonumber(ARGV[4]) then return 'OK' end
 ${ADDING}
 local function keep(key, totals, kept)
@@ -88,7 +98,7 @@ local function settle(bucket)
 end
 
 if count == 1 then
-  local before = redis.call('GET', KEYS[1] .. 'bucket')
+  local before = text_of(KEYS[1] .. 'bucket')
   if before and before ~= current then settle(before) end
   redis.call('SET', KEYS[1] .. 'bucket', current, 'PX', ARGV[3])
   redis.call('PEXPIRE', pending .. current, ARGV[3])
@@ -106,8 +116,8 @@ if ARGV[2] ~= '' then current = ARGV[2] end
 local first, last = tonumber(current) - tonumber(ARGV[3]), tonumber(current) - tonumber(ARGV[4])
 local totals = {{}, {}}
 for bucket = first, last do add_stored(totals, KEYS[1] .. string.format('%.0f', bucket)) end
-local bucket = redis.call('GET', KEYS[1] .. 'bucket')
-if bucket and first <= tonumber(bucket) and tonumber(bucket) <= last then
+local bucket = text_of(KEYS[1] .. 'bucket')
+if tonumber(bucket) and first <= tonumber(bucket) and tonumber(bucket) <= last then
   for _, step in pairs(pending_of(bucket)) do add(totals, step) end
 end
 return {current, words(totals)}
@@ -115,7 +125,7 @@ return {current, words(totals)}
 
 /** ARGV: …, step. Returns now, and the step's totals as `name value name …`. */
 export const readStep = `${CLOCK}${ADDING}
-local bucket = redis.call('GET', KEYS[1] .. 'bucket')
+local bucket = text_of(KEYS[1] .. 'bucket')
 local totals = bucket and pending_of(bucket)[ARGV[2]] or {{}, {}}
 add_stored(totals, KEYS[1] .. 'step:' .. ARGV[2])
 return {string.format('%.0f', now), words(totals)}

@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { toRoutedWorker, type Worker } from '../../../core/worker.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
 import { routedWorkerRecord, workerRecord } from '../records.ts';
 import { encodeChange } from '../route-message.ts';
 import type { WorkerStore } from '../store.ts';
@@ -9,7 +10,7 @@ import { jsonAfter, pairsOf, saveResultOf, textOf } from './replies.ts';
 
 const SCRIPT_KEYS = [KEYS.epoch, KEYS.server, KEYS.revision, KEYS.routes, KEYS.workers, KEYS.routing];
 
-export function createWorkers(connection: RedisConnection): WorkerStore {
+export function createWorkers(connection: RedisConnection, damage: DamagedRecords): WorkerStore {
   const channel = channelsOf(connection.db).routes;
   return {
     async saveWorker(worker, expectedVersion) {
@@ -39,7 +40,9 @@ export function createWorkers(connection: RedisConnection): WorkerStore {
     async listWorkers() {
       const records = pairsOf(await connection.call('HGETALL', KEYS.workers), 'list of workers');
       const byId = records.toSorted(([a], [b]) => (a < b ? -1 : 1));
-      return byId.map(([id, record]) => decodeWorker(id, record));
+      return damage.readable(
+        byId.map(([id, record]) => ({ name: `worker ${id}`, decode: () => decodeWorker(id, record) })),
+      );
     },
   };
 }

@@ -6,7 +6,7 @@ import { deploymentRecord, eventRecord, routedWorkerRecord, routeRecord, workerR
 import { numberOf, type Database } from './database.ts';
 import type { Revisions } from './revisions.ts';
 
-export function createBackup(db: Database, revisions: Revisions): BackupStore {
+export function createBackup(db: Database, revisions: Revisions): Pick<BackupStore, 'restore'> {
   const isEmpty = (): boolean =>
     ['deployments', 'routes', 'workers'].every(
       (table) => numberOf(db.get(`SELECT count(*) AS n FROM ${table}`), 'n') === 0,

@@ -1,5 +1,6 @@
 import { isEnded } from '../../../core/deployment-states.ts';
 import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
 import { deploymentRecord, eventRecord, routeRecord } from '../records.ts';
 import type { CreateResult, DeploymentStore, SaveResult } from '../store.ts';
 import { numberOf, textOf, type Database, type Row } from './database.ts';
@@ -20,6 +21,7 @@ export function createDeployments(
   revisions: Revisions,
   bus: EventBus,
   { eventLog, keepNotices, lease }: Keeping,
+  damage: DamagedRecords,
 ): DeploymentStore {
   const writeRoute = (route: Route): Route => {
     const stamped = stampRoute(route, revisions.next());
@@ -131,7 +133,12 @@ export function createDeployments(
         queue ?? null,
         tenant ?? null,
       );
-      return rows.map(decodeDeployment);
+      return damage.readable(
+        rows.map((row) => ({
+          name: `deployment ${textOf(row, 'id')}`,
+          decode: () => decodeDeployment(row),
+        })),
+      );
     },
 
     async listEvents(deploymentId) {
@@ -139,7 +146,10 @@ export function createDeployments(
         'SELECT record FROM events WHERE deployment_id = ? ORDER BY sequence DESC',
         deploymentId,
       );
-      return rows.map((row) => eventRecord.decode(textOf(row, 'record'), `event of ${deploymentId}`));
+      const name = `event of ${deploymentId}`;
+      return damage.readable(
+        rows.map((row) => ({ name, decode: () => eventRecord.decode(textOf(row, 'record'), name) })),
+      );
     },
 
     async getRoute(queue, tenant) {

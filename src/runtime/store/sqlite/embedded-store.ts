@@ -1,4 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
+import type { Logger } from '../../log.ts';
+import { createDamagedRecords } from '../damaged-records.ts';
 import type { Store } from '../store.ts';
 import { createActivity } from './activity.ts';
 import { createBackup } from './backup.ts';
@@ -20,14 +22,16 @@ export interface EmbeddedStoreOptions {
   /** Made if it does not exist. One process at a time owns it. */
   readonly dataDir: string;
   readonly clock: Clock;
+  readonly log?: Logger;
 }
 
 /**
  * The store of a single process that runs both planes: SQLite for what must last, an in-process bus for the rest.
  * @throws OperatorError if the directory can't be used; it says what is needed.
  */
-export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Store {
+export function openEmbeddedStore({ dataDir, clock, log }: EmbeddedStoreOptions): Store {
   const db = openDatabase(dataDir);
+  const damage = createDamagedRecords(log);
   const revisions = createRevisions(db);
   const events = createEventBus();
   const eventLog = createEventLog(db, events);
@@ -37,9 +41,9 @@ export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Sto
   return {
     kind: 'embedded',
     needsHashTags: false,
-    ...createDeployments(db, revisions, events, keeping),
-    ...createWorkers(db, revisions),
-    ...createRoutes(db, revisions, clock),
+    ...createDeployments(db, revisions, events, keeping, damage),
+    ...createWorkers(db, revisions, damage),
+    ...createRoutes(db, revisions, clock, damage),
     subscribeEvents: (listener) => events.subscribeEvents(listener),
     ...createTelemetry(db, clock),
     ...createJudge(db, keeping),
@@ -47,6 +51,7 @@ export function openEmbeddedStore({ dataDir, clock }: EmbeddedStoreOptions): Sto
     ...createActivity(db, clock),
     ...createRequests(db, clock),
     ...createBackup(db, revisions),
+    damagedRecords: () => damage.list(),
     ...lanes.store,
     async ping() {
       revisions.head();

@@ -1,5 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
 import { notify } from '../notify.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
+import { readSnapshotOf } from '../read-snapshot.ts';
 import { routedWorkerRecord, routeRecord } from '../records.ts';
 import type { ProxyReport, RouteStore } from '../store.ts';
 import { textOf, type Database } from './database.ts';
@@ -10,20 +12,33 @@ interface LeasedReport extends ProxyReport {
 }
 
 /** Reports stay in memory: the proxies of this process end when the store does. */
-export function createRoutes(db: Database, revisions: Revisions, clock: Clock): RouteStore {
+export function createRoutes(
+  db: Database,
+  revisions: Revisions,
+  clock: Clock,
+  damage: DamagedRecords,
+): RouteStore {
   const reports = new Map<string, LeasedReport>();
   const listeners = new Set<() => void>();
   return {
     async readSnapshot() {
-      return db.transaction(() => ({
-        ...revisions.head(),
-        routes: db
-          .all('SELECT scope, record FROM routes')
-          .map((row) => routeRecord.decode(textOf(row, 'record'), `route ${textOf(row, 'scope')}`)),
-        workers: db
-          .all('SELECT id, routing FROM workers')
-          .map((row) => routedWorkerRecord.decode(textOf(row, 'routing'), `worker ${textOf(row, 'id')}`)),
-      }));
+      const [head, routes, workers] = db.transaction(() => [
+        revisions.head(),
+        db.all('SELECT scope, record FROM routes'),
+        db.all('SELECT id, routing FROM workers'),
+      ]);
+      return readSnapshotOf(
+        head,
+        routes.map((row) => {
+          const scope = textOf(row, 'scope');
+          return [scope, () => routeRecord.decode(textOf(row, 'record'), `route ${scope}`)];
+        }),
+        workers.map((row) => {
+          const id = textOf(row, 'id');
+          return [id, () => routedWorkerRecord.decode(textOf(row, 'routing'), `routing of worker ${id}`)];
+        }),
+        damage,
+      );
     },
 
     readHead: async () => revisions.head(),

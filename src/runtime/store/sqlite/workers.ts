@@ -1,10 +1,11 @@
 import { toRoutedWorker, type Worker } from '../../../core/worker.ts';
+import type { DamagedRecords } from '../damaged-records.ts';
 import { routedWorkerRecord, workerRecord } from '../records.ts';
 import type { SaveResult, WorkerStore } from '../store.ts';
 import { numberOf, textOf, type Database, type Row } from './database.ts';
 import type { Revisions } from './revisions.ts';
 
-export function createWorkers(db: Database, revisions: Revisions): WorkerStore {
+export function createWorkers(db: Database, revisions: Revisions, damage: DamagedRecords): WorkerStore {
   return {
     async saveWorker(worker, expectedVersion) {
       const routed = toRoutedWorker(worker);
@@ -49,7 +50,10 @@ export function createWorkers(db: Database, revisions: Revisions): WorkerStore {
     },
 
     async listWorkers() {
-      return db.all('SELECT id, record FROM workers ORDER BY id').map(decodeWorker);
+      const rows = db.all('SELECT id, record FROM workers ORDER BY id');
+      return damage.readable(
+        rows.map((row) => ({ name: `worker ${textOf(row, 'id')}`, decode: () => decodeWorker(row) })),
+      );
     },
   };
 }
