@@ -1,4 +1,4 @@
-import type { RouteUpdate, RoutingTable } from '../src/core/routing-table.ts';
+import type { RouteSnapshot, RouteUpdate, RoutingTable } from '../src/core/routing-table.ts';
 import type { Endpoint } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
@@ -6,6 +6,7 @@ import { pause, startPeriodic, type Periodic } from '../src/runtime/periodic.ts'
 import type { RouteHead, RouteListener, RouteStore, Subscription } from '../src/runtime/store/store.ts';
 import type { LastGoodRoutes } from './last-good-routes.ts';
 import { TroubleLog } from './trouble-log.ts';
+import { readOrGiveBack } from './lost-store.ts';
 import { readWholeSnapshot } from './whole-snapshot.ts';
 
 /**
@@ -189,11 +190,14 @@ export class RouteFollower {
 
   /** @returns whether the table is the store's */
   async #readOnce(): Promise<boolean> {
-    const { store, table, log, clock } = this.#options;
+    const { table, log, clock } = this.#options;
     const before = { epoch: table.epoch, revision: table.revision };
     const wasPartial = this.#isPartial;
     try {
-      const { snapshot, isPartial } = await readWholeSnapshot(store, () => table.snapshot());
+      const { snapshot, isPartial } = await readWholeSnapshot(
+        { readSnapshot: () => this.#readSnapshot() },
+        () => table.snapshot(),
+      );
       this.#reads.worked();
       this.#isPartial = isPartial;
       if (snapshot.epoch !== before.epoch && snapshot.revision === 0 && before.epoch !== '') {
@@ -226,6 +230,15 @@ export class RouteFollower {
     } finally {
       this.#reading = undefined;
     }
+  }
+
+  #readSnapshot(): Promise<RouteSnapshot> {
+    const { store, table, log, clock } = this.#options;
+    return readOrGiveBack(store, this.#lastSyncAt === undefined ? undefined : table.snapshot(), {
+      now: () => clock.now(),
+      onLost: (epoch) =>
+        log.warn({ epoch }, 'the store has lost its routes; it is given back the last good ones'),
+    });
   }
 
   async #poll(): Promise<void> {

@@ -127,7 +127,8 @@ export function createJudge(options: JudgeOptions): Judge {
     const { id } = judged;
     if (acting.has(id)) return;
     // Nobody waits for the proxies: the other deployments have their turn.
-    const decision = { judged, step, explanation: explain(health, evidence), fence: own };
+    const explanation = { fence: own, ...explain(health, evidence) };
+    const decision = { judged, step, explanation, fence: own };
     acting.set(
       id,
       carryOut(decision, options).finally(() => acting.delete(id)),
@@ -234,7 +235,8 @@ async function save(
   fence: number,
   { store, clock, log, webhooks }: JudgeOptions,
 ): Promise<boolean> {
-  const events = healthEvents(deployment, before, judgement, health, clock.now());
+  const told = { fence, ...explain(health, judgement.evidence) };
+  const events = healthEvents(deployment, before, judgement, health, { now: clock.now(), told });
   const saved = await store.saveJudgement({
     deploymentId: deployment.id,
     judgement,
@@ -254,9 +256,9 @@ async function save(
 function healthEvents(
   deployment: Deployment,
   before: Judgement | undefined,
-  { status, evidence }: Judgement,
+  { status }: Judgement,
   health: HealthReport,
-  now: number,
+  { now, told }: { readonly now: number; readonly told: Readonly<Record<string, unknown>> },
 ): readonly DeploymentEvent[] {
   const old = before?.status ?? 'unknown';
   const failed = status === 'failing';
@@ -264,7 +266,7 @@ function healthEvents(
   const message = failed
     ? health.causes.map((cause) => cause.message).join('; ')
     : `No longer failing: ${health.errorRate.message}`;
-  const data = { old_health: old, new_health: status, ...explain(health, evidence) };
+  const data = { old_health: old, new_health: status, ...told };
   const circumstances = { now, actor: JUDGE.name, newId: randomUUID };
   const type = failed ? 'health_check_failed' : 'health_check_recovered';
   return [event(deployment, circumstances, type, message, data)];

@@ -25,7 +25,7 @@ export interface RoutesView {
     readonly deployment: string | null;
     readonly lanes: Readonly<Record<'stable' | 'canary' | 'reserve', readonly { readonly worker: string }[]>>;
   }[];
-  readonly workers: readonly { readonly id: string; readonly version: string }[];
+  readonly workers: readonly { readonly id: string; readonly version: string; readonly status: string }[];
 }
 
 /** What a proxy shows to the outside: where jobs go in, and the admin listener. */
@@ -211,7 +211,7 @@ export class Standalone implements System {
   }
 }
 
-const FLEET_TOKEN = 'integration-test-secret';
+export const FLEET_TOKEN = 'integration-test-secret';
 
 /** A control plane in a process of its own, which can be started again. */
 export class ControlProcess {

@@ -19,6 +19,7 @@ import type { ProxyReport, RouteListener, RouteStore } from '../../src/runtime/s
  */
 class ScriptedStore implements RouteStore {
   snapshot: RouteSnapshot;
+  seedRoutes?: (remembered: RouteSnapshot) => Promise<void>;
   down = false;
   reads = 0;
   listener: RouteListener | undefined;
@@ -207,6 +208,69 @@ describe('a route follower', () => {
     await until(() => store.reads > reads + 3);
     expect([...table.workers.keys()]).toEqual(['a']);
     expect(table.epoch).toBe('e1');
+  });
+
+  describe('that sees its store come back without what it had', () => {
+    /** Puts what is remembered beside what is there, under a revision above both. */
+    function takesBack(): RouteSnapshot[] {
+      const seeded: RouteSnapshot[] = [];
+      store.seedRoutes = (remembered) => {
+        seeded.push(remembered);
+        const { epoch, revision, workers } = store.snapshot;
+        const known = new Set(workers.map(({ id }) => id));
+        const more = remembered.workers.filter(({ id }) => !known.has(id));
+        store.snapshot = at(Math.max(revision, remembered.revision) + 1, epoch, [...workers, ...more]);
+        return Promise.resolve();
+      };
+      return seeded;
+    }
+
+    it('gives it back first, so that the one worker that has registered does not get all jobs', async () => {
+      const seeded = takesBack();
+      await follow(1);
+      store.snapshot = at(1, 'e2', [worker('n')]);
+      await until(() => table.epoch === 'e2');
+      expect([...table.workers.keys()].toSorted()).toEqual(['a', 'n']);
+      expect(seeded).toEqual([at(5)]);
+    });
+
+    it('gives it back to an empty one', async () => {
+      takesBack();
+      await follow(1);
+      store.snapshot = at(0, 'e2', []);
+      await until(() => table.epoch === 'e2');
+      expect([...table.workers.keys()]).toEqual(['a']);
+    });
+
+    it('keeps what it has while that fails', async () => {
+      takesBack();
+      const { seedRoutes } = store;
+      let tries = 0;
+      store.seedRoutes = () => Promise.reject(new LanewiseError('STORE_UNAVAILABLE', `down ${++tries}`));
+      await follow(1);
+      store.snapshot = at(1, 'e2', []);
+      await until(() => tries > 1);
+      expect([...table.workers.keys()]).toEqual(['a']);
+      store.seedRoutes = seedRoutes!;
+      await until(() => table.epoch === 'e2');
+    });
+
+    it('gives nothing to one that was only restarted', async () => {
+      const seeded = takesBack();
+      await follow(1);
+      store.snapshot = at(4, 'e1.f', []);
+      await until(() => table.epoch === 'e1.f');
+      expect([...table.workers.keys()]).toEqual([]);
+      expect(seeded).toEqual([]);
+    });
+
+    it('gives nothing of what it has from the disk alone: that may be of another store', async () => {
+      const seeded = takesBack();
+      await lastGood.save(at(8, 'e0', [worker('z')]));
+      await follow();
+      expect([...table.workers.keys()]).toEqual(['a']);
+      expect(seeded).toEqual([]);
+    });
   });
 
   it('does not let a snapshot that was read slowly undo a newer update', async () => {

@@ -147,6 +147,11 @@ export interface RouteStore {
   /** Routes and workers at one revision, with nothing in between. */
   readSnapshot(): Promise<RouteSnapshot>;
   readHead(): Promise<RouteHead>;
+  /**
+   * Gives a store that has lost everything back what is remembered of it: routes and workers that it doesn't have. Does
+   * nothing where the store is still of the origin that is remembered. Absent where a store can't be lost alone.
+   */
+  seedRoutes?(remembered: RouteSnapshot, now: number): Promise<void>;
   /** Returns at once; tells by `onUp` when it stands. */
   subscribeRoutes(listener: RouteListener): Subscription;
   /** A proxy says which revision it routes by. The report counts for `leaseMs`. Published to `subscribeReports`. */

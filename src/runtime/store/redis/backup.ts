@@ -18,6 +18,7 @@ const SCRIPT_KEYS = [
   KEYS.open,
   KEYS.workers,
   KEYS.routing,
+  KEYS.seeded,
 ];
 
 export function createBackup(connection: RedisConnection): Pick<BackupStore, 'restore'> {

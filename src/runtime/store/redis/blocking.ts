@@ -34,14 +34,17 @@ interface Line {
   /** The server's number for it, by which it can be unblocked. */
   readonly id: string;
   readonly node: RedisAddress | undefined;
+  /** While nobody uses it. */
+  idleTimer?: NodeJS.Timeout;
 }
 
 /** A redirection to a node that redirects again; a Cluster that is at rest needs one. */
 const REDIRECTIONS_MAX = 3;
 /** An unblocking that overtakes the command which it is for must be said again. */
 const UNBLOCK_EVERY_MS = 20;
-/** Connections kept for the next call, of each node. */
+/** Connections kept for the next call, of each node, and for how long: a rush must not leave them behind for good. */
 const IDLE_MAX = 64;
+const IDLE_MS_MAX = 10_000;
 
 export function createBlockingCalls({ target, nodes, tls }: BlockingOptions): BlockingCalls {
   const idle: Line[] = [];
@@ -58,8 +61,10 @@ export function createBlockingCalls({ target, nodes, tls }: BlockingOptions): Bl
   let closed = false;
 
   const open = async (node: RedisAddress | undefined): Promise<Line> => {
-    const kept = idle.findIndex((line) => isSame(line.node, node) && line.client.status === 'ready');
+    // The latest, so that those which are not needed become old.
+    const kept = idle.findLastIndex((line) => isSame(line.node, node) && line.client.status === 'ready');
     const [ready] = kept === -1 ? [] : idle.splice(kept, 1);
+    clearTimeout(ready?.idleTimer);
     if (ready !== undefined) return ready;
     const client = createBlockingClient(target, node, tls);
     let lastError: unknown;
@@ -69,7 +74,7 @@ export function createBlockingCalls({ target, nodes, tls }: BlockingOptions): Bl
     client.once('end', () => {
       all.delete(client);
       const gone = idle.findIndex((line) => line.client === client);
-      if (gone !== -1) idle.splice(gone, 1);
+      if (gone !== -1) clearTimeout(idle.splice(gone, 1)[0]?.idleTimer);
     });
     all.add(client);
     try {
@@ -83,8 +88,12 @@ export function createBlockingCalls({ target, nodes, tls }: BlockingOptions): Bl
   };
 
   const keep = (line: Line): void => {
-    if (closed || idle.length >= IDLE_MAX) line.client.disconnect();
-    else idle.push(line);
+    if (closed || idle.length >= IDLE_MAX) {
+      line.client.disconnect();
+      return;
+    }
+    line.idleTimer = setTimeout(() => line.client.disconnect(), IDLE_MS_MAX).unref();
+    idle.push(line);
   };
 
   const unblock = async (line: Line, over: AbortSignal): Promise<void> => {

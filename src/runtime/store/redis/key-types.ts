@@ -22,6 +22,7 @@ const KEY_TYPES: Readonly<Record<keyof typeof KEYS, KeyType>> = {
   workers: 'hash',
   routing: 'hash',
   activity: 'hash',
+  seeded: 'hash',
   judge: 'string',
   judgements: 'hash',
   notices: 'hash',

@@ -7,7 +7,7 @@ const PREFIX = '{lanewise}:';
 export const KEYS = {
   /** String: a number, see `schema.ts`. */
   schema: `${PREFIX}schema`,
-  /** String: a UUID. */
+  /** String: a UUID, or the UUID of the first one, a dot and a UUID; see `src/core/epoch.ts`. */
   epoch: `${PREFIX}epoch`,
   /** String: run id of the server that the epoch was last used on. */
   server: `${PREFIX}server`,
@@ -29,6 +29,8 @@ export const KEYS = {
   routing: `${PREFIX}workers:routing`,
   /** Hash: worker id → `<version> <processed> <succeeded> <failed> <total ms> <last job> <last seen>`. */
   activity: `${PREFIX}workers:activity`,
+  /** Hash: `route <scope>` or `worker <id>` → revision of the memory from which a proxy gave it back. */
+  seeded: `${PREFIX}seeded`,
   /** String: `<fence> <end of lease> <holder>`, milliseconds of the server's clock. Stays when it has run out. */
   judge: `${PREFIX}judge`,
   /** Hash: deployment id → JSON. */

@@ -1,8 +1,11 @@
 import { v7 as uuid } from 'uuid';
+import { originOf } from '../../../core/epoch.ts';
+import { scopeKey } from '../../../core/route.ts';
 import type { RouteUpdate } from '../../../core/routing-table.ts';
+import { NO_WORKER_METRICS, type Worker } from '../../../core/worker.ts';
 import type { Logger } from '../../log.ts';
 import type { DamagedRecords } from '../damaged-records.ts';
-import { damaged, routedWorkerRecord } from '../records.ts';
+import { damaged, routedWorkerRecord, routeRecord, workerRecord } from '../records.ts';
 import { decodeUpdate } from '../route-message.ts';
 import type { ProxyReport, RouteHead, RouteStore } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
@@ -12,6 +15,7 @@ import { countOf, pairsOf, textOf, textsOf } from './replies.ts';
 import { readSnapshotOf } from '../read-snapshot.ts';
 
 const HEAD_KEYS = [KEYS.epoch, KEYS.server, KEYS.revision, KEYS.routes];
+const SEED_KEYS = [...HEAD_KEYS, KEYS.workers, KEYS.routing, KEYS.activity, KEYS.seeded];
 const REPORT_KEYS = [KEYS.leases, KEYS.reports];
 
 export function createRoutes(connection: RedisConnection, log: Logger, damage: DamagedRecords): RouteStore {
@@ -42,6 +46,24 @@ export function createRoutes(connection: RedisConnection, log: Logger, damage: D
         'head',
       );
       return headOf(epoch, revision);
+    },
+
+    async seedRoutes({ epoch, revision, routes, workers }, now) {
+      const args = [uuid(), channels.routes, originOf(epoch), String(revision), String(routes.length)];
+      for (const route of routes) {
+        args.push(scopeKey(route.queue, route.tenant), `${route.revision} ${routeRecord.encode(route)}`);
+      }
+      for (const worker of workers) {
+        const times = { registeredAt: now, lastSeen: now };
+        const record: Worker = { ...worker, recordVersion: 1, ...times, metrics: NO_WORKER_METRICS };
+        args.push(
+          worker.id,
+          `1 ${workerRecord.encode(record)}`,
+          routedWorkerRecord.encode(worker),
+          worker.version,
+        );
+      }
+      await connection.run('seed', SEED_KEYS, args);
     },
 
     subscribeRoutes(listener) {

@@ -4,49 +4,13 @@ import { CHANGE } from './change-scripts.ts';
 import { CHECK_KEY_TYPES } from './key-types.ts';
 import { INTAKE_SCRIPTS } from './intake-scripts.ts';
 import { claimJudgeLease, releaseJudgeLease, saveJudgement } from './judge-scripts.ts';
+import { PRELUDE } from './prelude.ts';
+import { restore, seed } from './restore-scripts.ts';
 import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
 import { LANE_SCRIPTS } from './lane-scripts.ts';
 import { LANE_TAKE_SCRIPTS } from './lane-take-scripts.ts';
 import { claimRequest, settleRequest, takeToken } from './request-scripts.ts';
 import { readStep, readTelemetry, recordTelemetry } from './telemetry-scripts.ts';
-
-/**
- * Every change is one script: compare, write, raise the revision, publish. JSON passes through as text.
- *
- * The prelude takes the first three keys (epoch, server, revision) and the first two arguments (a UUID, the channel).
- * It starts a new epoch wherever revisions could be mistaken for others: the store is empty, has lost its counter or holds rubbish there, or
- * another server answers (a restart, a fail-over), which may have lost the latest writes and so would count them anew.
- */
-const PRELUDE = `
-local function lanewise_epoch(routes)
-  local ok, info = pcall(redis.call, 'INFO', 'server')
-  local server = ok and type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
-  local epoch = string.match(redis.call('GET', KEYS[1]) or '', '^%S+$')
-  local counted = string.match(redis.call('GET', KEYS[3]) or '', '^%d+$')
-  if epoch and counted and redis.call('GET', KEYS[2]) == server then return epoch end
-  redis.call('SET', KEYS[1], ARGV[1])
-  redis.call('SET', KEYS[2], server)
-  if not counted then
-    local latest = 0
-    for _, record in ipairs(redis.call('HVALS', routes)) do
-      latest = math.max(latest, tonumber(string.match(record, '^%d+')) or 0)
-    end
-    redis.call('SET', KEYS[3], string.format('%.0f', latest))
-  end
-  return ARGV[1]
-end
-
-local function head_of(record)
-  return record and string.match(record, '^(%S+)') or '0'
-end
-
-local function move(epoch, change)
-  local revision = string.format('%.0f', redis.call('INCR', KEYS[3]))
-  return revision, function()
-    redis.call('PUBLISH', ARGV[2], epoch .. ' ' .. revision .. ' ' .. change)
-  end
-end
-`;
 
 interface ScriptDefinition {
   readonly lua: string;
@@ -210,43 +174,10 @@ const listReports = `${LEASES}
 return redis.call('HGETALL', KEYS[2])
 `;
 
-/**
- * KEYS: epoch, server, revision, routes, deployments, order, sequence, open, workers, routing. ARGV: …, revision, number
- * of deployments, of each id, record, scope (empty: it has ended), key of its events, their number, the events; number
- * of routes, of each scope and record; of each worker id, record, routing part. A key of events comes as an argument:
- * their number is not known here, and their hash tag is that of the others.
- */
-const restore = `${PRELUDE}
-for _, key in ipairs({KEYS[4], KEYS[5], KEYS[9]}) do
-  if redis.call('EXISTS', key) == 1 then return 'not empty' end
-end
-lanewise_epoch(KEYS[4])
-local at = 3
-local function next_argument()
-  at = at + 1
-  return ARGV[at]
-end
-for _ = 1, tonumber(next_argument()) do
-  local id, record, scope, events = next_argument(), next_argument(), next_argument(), next_argument()
-  redis.call('HSET', KEYS[5], id, record)
-  redis.call('ZADD', KEYS[6], redis.call('INCR', KEYS[7]), id)
-  if scope ~= '' then redis.call('HSET', KEYS[8], scope, id) end
-  for _ = 1, tonumber(next_argument()) do redis.call('LPUSH', events, next_argument()) end
-end
-for _ = 1, tonumber(next_argument()) do redis.call('HSET', KEYS[4], next_argument(), next_argument()) end
-while at < #ARGV do
-  local id = next_argument()
-  redis.call('HSET', KEYS[9], id, next_argument())
-  redis.call('HSET', KEYS[10], id, next_argument())
-end
-local latest = math.max(tonumber(redis.call('GET', KEYS[3])), tonumber(ARGV[3]))
-redis.call('SET', KEYS[3], string.format('%.0f', latest + 1))
-return 'restored'
-`;
-
 /** Of the control plane's state. Telemetry, buckets and answers have keys of their own, one or few a script. */
 const STATE_SCRIPTS = {
-  restore: checked(restore, 10),
+  restore: checked(restore, 11),
+  seed: checked(seed, 8),
   createDeployment: checked(createDeployment, 12),
   saveDeployment: checked(saveDeployment, 11),
   deleteDeployment: checked(deleteDeployment, 9),
