@@ -25,8 +25,12 @@ export function describeFailure(error: unknown): string | undefined {
   return `lanewise: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
 
-/** With the bad fields, each on its own line. */
-function describeRefusal({ message, code, details }: ApiError): string {
+/** With the bad fields, each on its own line; and whom was asked, since another control plane may listen there. */
+function describeRefusal({ message, code, details, url }: ApiError): string {
   const fields = Object.entries(details).map(([field, problem]) => `\n  ${field}: ${problem}`);
-  return `${message} (${code})${fields.join('')}`;
+  const hint =
+    code === 'UNAUTHORIZED'
+      ? `\n${url} was asked, with the token of --token, else LANEWISE_TOKEN, else the file "token" in LANEWISE_DATA_DIR`
+      : '';
+  return `${message} (${code})${fields.join('')}${hint}`;
 }

@@ -19,6 +19,7 @@ process.on('warning', (warning) => {
 /** From the second signal on the default holds: the process ends at once. */
 function firstSignal(): Promise<string> {
   return new Promise((resolve) => {
+    onceUnread = () => resolve('SIGPIPE');
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {
         process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
@@ -36,6 +37,13 @@ async function ask(question: string): Promise<string> {
     terminal.close();
   }
 }
+
+// `lanewise … | head` closes the pipe when it has enough: no reason for a stack trace. What runs on is told to stop.
+let onceUnread = (): void => process.exit();
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  onceUnread();
+});
 
 let stopRequested: Promise<string> | undefined;
 let isRestAbandoned = false;

@@ -74,7 +74,7 @@ export function createClient(options: ClientOptions = {}): Client {
       throw new UnreachableError('the control plane', url, error);
     }
     const { message, refusal } = await refusalOf(answer);
-    throw new ApiError(message, refusal);
+    throw new ApiError(message, refusal, url);
   }
 
   const names = Object.keys(ROUTES) as Name[];

@@ -18,14 +18,17 @@ export class ApiError extends Error implements Refusal {
   /** Field → what is wrong with it. */
   readonly details: Readonly<Record<string, string>>;
   readonly retryAfterSeconds: number | undefined;
+  /** Of the control plane that was asked. */
+  readonly url: string;
 
-  constructor(message: string, { status, code, details, retryAfterSeconds }: Refusal) {
+  constructor(message: string, { status, code, details, retryAfterSeconds }: Refusal, url: string) {
     super(message);
     this.name = 'ApiError';
     this.status = status;
     this.code = code;
     this.details = details;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.url = url;
   }
 }
 

@@ -46,7 +46,12 @@ export async function* followEvents(
   let { since } = options;
   let waitMs = RETRY_MS_MIN;
   // A WebSocket that is refused does not say why; this does.
-  await client.getDeployment({ id, signal });
+  try {
+    await client.getDeployment({ id, signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
   do {
     const stream = openStream(client, id, since);
     const stop = (): void => stream.close();

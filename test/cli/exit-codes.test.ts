@@ -24,7 +24,11 @@ const NONE = 'canary_00000000-0000-0000-0000-000000000000';
 test.each([
   [EXIT.usage, ['deployments', 'fly'], /unknown command 'fly'/],
   [EXIT.usage, ['deployments', 'list', '--colour'], /unknown option '--colour'/],
-  [EXIT.usage, ['deployments', 'get', 'twins'], /"twins" may be any of 2 deployments:\n {2}canary_/],
+  [
+    EXIT.usage,
+    ['deployments', 'get', 'twins'],
+    /"twins" may be any of 2 deployments:\n {2}canary_\S+ {2}twins \(b\) /,
+  ],
   [EXIT.usage, ['deployments', 'set', NONE, 'half'], /must be a number from 0 to 100.*got "half"/],
   [
     EXIT.usage,
@@ -35,7 +39,21 @@ test.each([
   [EXIT.notFound, ['deployments', 'get', NONE], /DEPLOYMENT_NOT_FOUND/],
   [EXIT.notFound, ['deployments', 'get', 'nobody'], /No deployment has the id.*"nobody"/],
   [EXIT.notFound, ['workers', 'delete', 'nobody', '--yes'], /WORKER_NOT_FOUND/],
-  [EXIT.refused, ['workers', 'list', '--token', 'wrong'], /UNAUTHORIZED/],
+  [
+    EXIT.refused,
+    ['workers', 'list', '--token', 'wrong'],
+    /UNAUTHORIZED[^]*\nhttp:\/\/127\.0\.0\.1:\d+ was asked, with the token of/,
+  ],
+  [
+    EXIT.usage,
+    ['deployments', 'create', 'q', '--stable', 'v1', '--canary', 'v2', '--percentage', 'some'],
+    /'some' is invalid.* It must be a number\./,
+  ],
+  [
+    EXIT.usage,
+    ['workers', 'list', '--url', 'nonsense'],
+    /is http:\/\/<host>:<port> or https:.*got "nonsense"/,
+  ],
 ])('%i: lanewise %j', async (code, args, message) => {
   const ended = await run(environment, ...args);
   expect(ended).toMatchObject({ code, stdout: '' });

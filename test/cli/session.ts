@@ -44,6 +44,11 @@ export class CliSession {
     this.#child.kill(signal);
   }
 
+  /** As `head` does when it has enough. */
+  stopReading(): void {
+    this.#child.stdout.destroy();
+  }
+
   closeInput(): void {
     this.#child.stdin.end();
   }

@@ -44,6 +44,31 @@ test('-o json and -o yaml print what the API answered', async () => {
   expect(yaml.stdout).toContain(`- id: ${id}\n  queue_name: formats\n`);
 });
 
+test('where all of a queue have ended, looking shows the latest, and changing wants to be told which', async () => {
+  const first = await created('again');
+  await system.api.rollBack(first);
+  const second = await created('again');
+  await system.api.rollBack(second);
+  const shown = await run(environment, 'deployments', 'get', 'again', '-o', 'json');
+  expect(JSON.parse(shown.stdout)).toMatchObject({ id: second });
+  expect((await run(environment, 'deployments', 'events', 'again')).code).toBe(0);
+  const refused = await run(environment, 'deployments', 'delete', 'again', '--yes');
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain(first);
+});
+
+test.each([
+  ['help', ['--help']],
+  ['a list', ['deployments', 'list', '-o', 'json']],
+  ['what would go on', ['deployments', 'events', 'unread', '--follow']],
+  ['a watch', ['deployments', 'get', 'unread', '--watch']],
+])('where nobody reads %s any more, it ends without a stack trace', async (_what, args) => {
+  if (!(await run(environment, 'deployments', 'get', 'unread')).stdout) await created('unread');
+  const session = start(environment, ...args);
+  session.stopReading();
+  expect(await session.ended).toMatchObject({ code: 0, stderr: '' });
+});
+
 test('where nobody can be asked, what is dangerous is refused without --yes', async () => {
   await created('unasked');
   const refused = await run(environment, 'deployments', 'rollback', 'unasked');

@@ -1,4 +1,4 @@
-import { Argument, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { LANES, type Lane } from '../../core/lane.ts';
 import { ROUTING_STRATEGIES, type RoutingStrategy } from '../../core/deployment.ts';
 import { WORKER_STATUSES } from '../../core/worker.ts';
@@ -24,6 +24,13 @@ export function addOperatorCommands(program: Command, host: Host): void {
       if (!(await showStatus(await open(host, options)))) host.end(EXIT.failed);
     },
   );
+}
+
+/** What range it may have, the control plane says. */
+function toNumber(text: string): number {
+  const number = Number(text.replace(/ ?%$/, ''));
+  if (text.trim() === '' || Number.isNaN(number)) throw new InvalidArgumentError('It must be a number.');
+  return number;
 }
 
 /** What all of them take. */
@@ -79,7 +86,7 @@ function addDeployments(program: Command, host: Host): void {
     .requiredOption('--canary <version>', 'that is new')
     .option('--tenant <tenant>', 'only for the jobs of that tenant')
     .addOption(new Option('--strategy <strategy>', 'how jobs reach workers').choices(ROUTING_STRATEGIES))
-    .option('--percentage <share>', 'to begin with', Number)
+    .option('--percentage <share>', 'to begin with', toNumber)
     .option('--profile <profile>', 'settings to begin from')
     .option('--auto-promotion', 'go on by stages while it is healthy')
     .action(async (queue: string, options: CommonOptions & CreateOptions) =>
@@ -166,7 +173,7 @@ function addWorkers(program: Command, host: Host): void {
     .option('--worker-url <url>', 'where it takes jobs')
     .option('--health-path <path>', 'of its url, that answers 2xx while it is well')
     .addOption(new Option('--lane <lane>', 'for versions that no deployment names').choices(LANES))
-    .option('--weight <weight>', 'its share of the lane, 1 if left out', Number)
+    .option('--weight <weight>', 'its share of the lane, 1 if left out', toNumber)
     .action(async (id: string, options: CommonOptions & RegisterOptions) =>
       (await load()).registerWorker(await open(host, options), {
         id,
@@ -206,7 +213,7 @@ function addQueues(program: Command, host: Host): void {
     async (options: CommonOptions) => (await load()).listQueues(await open(host, options)),
   );
   common(group.command('dead').description('The dead jobs of a queue, latest first.').argument('<queue>'))
-    .option('--page <number>', 'of 100 each', Number, 1)
+    .option('--page <number>', 'of 100 each', toNumber, 1)
     .action(async (queue: string, options: CommonOptions & { page: number }) =>
       (await load()).listDead(await open(host, options), queue, options.page),
     );

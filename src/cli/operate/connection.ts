@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { createClient, type Client } from '../../client/client.ts';
 import { loadConfig, type Config } from '../../../config/load.ts';
+import { UsageError } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { readConfigFile } from '../settings.ts';
 
@@ -19,6 +20,7 @@ export function connect(host: Host, options: ConnectionOptions): Client {
   const { LANEWISE_URL, LANEWISE_TOKEN } = host.environment;
   const url = options.url ?? nonEmpty(LANEWISE_URL);
   const token = options.token ?? nonEmpty(LANEWISE_TOKEN);
+  if (url !== undefined) refuseOther(url);
   if (url !== undefined && (token !== undefined || !isLoopbackUrl(url))) return createClient({ url, token });
   const { config } = loadConfig({
     environment: host.environment,
@@ -28,6 +30,15 @@ export function connect(host: Host, options: ConnectionOptions): Client {
     }),
   });
   return createClient({ url: url ?? localUrl(config), token: token ?? localToken(host, config) });
+}
+
+/** Others would fail too, but with the words of `fetch`. */
+function refuseOther(url: string): void {
+  const protocol = URL.parse(url)?.protocol;
+  if (protocol === 'http:' || protocol === 'https:') return;
+  throw new UsageError(
+    `The address of a control plane is http://<host>:<port> or https://…, got ${JSON.stringify(url)}`,
+  );
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -5,7 +5,7 @@ import { UsageError } from '../exit-codes.ts';
 import { deploymentLines, plain, type DeploymentFacts } from './deployment-view.ts';
 import { paintOf } from './colours.ts';
 import { age, inSync, percent } from './figures.ts';
-import { findDeployment } from './find-deployment.ts';
+import { findDeployment, findDeploymentToRead } from './find-deployment.ts';
 import type { Session } from './session.ts';
 
 /** `lanewise deployments …`: what each command does, once it knows whom to ask. */
@@ -63,7 +63,7 @@ export async function factsOf(client: Client, id: string, signal?: AbortSignal):
 }
 
 export async function getDeployment(session: Session, name: string): Promise<void> {
-  const facts = await factsOf(session.client, await findDeployment(session.client, name));
+  const facts = await factsOf(session.client, await findDeploymentToRead(session.client, name));
   session.show(facts.deployment, () => deploymentLines(facts, session.colours, new Date()));
 }
 
@@ -139,7 +139,7 @@ export async function deleteDeployment(session: Session, name: string): Promise<
 
 /** Oldest first, as a log is read. */
 export async function showEvents(session: Session, name: string): Promise<void> {
-  const id = await findDeployment(session.client, name);
+  const id = await findDeploymentToRead(session.client, name);
   const { events } = await session.client.listDeploymentEvents({ id });
   const inOrder = events.toReversed();
   session.show(inOrder, () => inOrder.map(eventLine));
@@ -157,7 +157,7 @@ export async function follow(
   signal: AbortSignal,
 ): Promise<void> {
   const { client, host } = session;
-  const id = await findDeployment(client, name);
+  const id = await findDeploymentToRead(client, name);
   const { events } = await client.listDeploymentEvents({ id });
   for (const event of events.toReversed()) host.print(isData ? JSON.stringify(event) : eventLine(event));
   for await (const frame of followEvents(client, id, { since: events[0]?.id, signal })) {

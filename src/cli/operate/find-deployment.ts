@@ -12,6 +12,17 @@ export async function findDeployment(client: Client, name: string): Promise<stri
   return meant(deployments, name);
 }
 
+/** For who only looks: where all of a queue have ended, the latest is as good an answer as any. */
+export async function findDeploymentToRead(client: Client, name: string): Promise<string> {
+  if (WHOLE_ID.test(name)) return name;
+  const { deployments } = await client.listDeployments();
+  const [latest, ...others] = deployments.filter((d) => d.queue_name === name);
+  const isOneStory = others.every((d) => ENDED.has(d.status) && d.tenant_id === latest?.tenant_id);
+  return latest !== undefined && ENDED.has(latest.status) && isOneStory
+    ? latest.id
+    : meant(deployments, name);
+}
+
 /**
  * Of a queue's deployments the one that has not ended, else the only one.
  *
@@ -28,7 +39,10 @@ export function meant(deployments: readonly Deployment[], name: string): string 
       `No deployment has the id, or an id beginning with, or the queue ${JSON.stringify(name)}`,
     );
   }
-  const candidates = found.map((d) => `\n  ${d.id}  ${d.queue_name}  ${d.canary_version}  ${d.status}`);
+  const candidates = found.map((d) => {
+    const scope = d.tenant_id === undefined ? d.queue_name : `${d.queue_name} (${d.tenant_id})`;
+    return `\n  ${d.id}  ${scope}  ${d.canary_version}  ${d.status}`;
+  });
   throw new UsageError(
     `${JSON.stringify(name)} may be any of ${found.length} deployments:${candidates.join('')}`,
   );

@@ -2,7 +2,7 @@ import { followEvents } from '../../client/events.ts';
 import { pause } from '../../runtime/periodic.ts';
 import { deploymentLines } from './deployment-view.ts';
 import { factsOf } from './deployments.ts';
-import { findDeployment } from './find-deployment.ts';
+import { findDeploymentToRead } from './find-deployment.ts';
 import type { Session } from './session.ts';
 
 /** `get --watch`: one deployment as it goes. On a terminal it is drawn in place; elsewhere each change is lines below the last. */
@@ -12,7 +12,7 @@ const GATHER_MS = 300;
 
 export async function watch(session: Session, name: string, signal: AbortSignal): Promise<void> {
   const { client, host, colours } = session;
-  const id = await findDeployment(client, name);
+  const id = await findDeploymentToRead(client, name);
   let isConnected = true;
   let lines = deploymentLines(await factsOf(client, id), colours, new Date());
   let drawn = 0;
