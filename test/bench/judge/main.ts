@@ -94,6 +94,10 @@ function badCanaries(): void {
       'default, 1 % → 2 %, + 1 point (within the threshold)',
       { profile: 'default', scene: scene(0.01, { errors: 0.02 }) },
     ],
+    [
+      'default, 1 % → 6 %, + 5 points (at the threshold)',
+      { profile: 'default', scene: scene(0.01, { errors: 0.06 }) },
+    ],
     ['conservative, 1 % → 6 %', { profile: 'conservative', scene: scene(0.01, { errors: 0.06 }) }, 500],
     ['default, 1 % → 11 %', { profile: 'default', scene: scene(0.01, { errors: 0.11 }) }, 300],
     ['default, 1 % → 21 %', { profile: 'default', scene: scene(0.01, { errors: 0.21 }) }, 45],
@@ -128,26 +132,59 @@ function shown({ rolledBack, runs, medianJobs, medianSeconds, medianFailed }: Tr
   return `${medianJobs} / ${medianSeconds} s / ${medianFailed}${share}`;
 }
 
-/** From a job in ten seconds to a thousand a second, and from 1 % to 50 %: how long until a bad one is out. */
-function grid(): void {
-  print();
-  print('default, 1 % → 21 %, ours: seconds / canary jobs until rollback, medians of 9');
-  const splits = [0.01, 0.1, 0.5];
-  print(`  jobs/s    ${splits.map((split) => `${100 * split} % canary`.padStart(18)).join('')}`);
-  for (const perSecond of [0.1, 1, 10, 100, 1000]) {
-    const cells = splits.map((split) => {
-      const ticks = Math.min(40_000, Math.ceil(120 / (perSecond * split)));
-      const bad = scene(0.01, { errors: 0.21 }, perSecond, split);
-      const result = runTrial('lanewise', {
-        profile: 'default',
-        scene: bad,
-        ticks: Math.max(ticks, 10),
-        runs: 9,
-      });
-      return result.rolledBack === 0 ? 'never' : `${result.medianSeconds} s / ${result.medianJobs}`;
-    });
-    print(`  ${String(perSecond).padEnd(9)} ${cells.map((cell) => cell.padStart(18)).join('')}`);
+const RATES = [0.1, 1, 10, 100, 1000];
+const SPLITS = [0.01, 0.1, 0.5];
+
+/** One table a rule: a row for each rate of jobs, a column for each share of the canary. */
+function overRatesAndSplits(
+  rules: readonly RuleName[],
+  cell: (rule: RuleName, perSecond: number, split: number) => string,
+): void {
+  for (const rule of rules) {
+    print(`  ${rule}`);
+    print(`    jobs/s    ${SPLITS.map((split) => `${100 * split} % canary`.padStart(18)).join('')}`);
+    for (const perSecond of RATES) {
+      const cells = SPLITS.map((split) => cell(rule, perSecond, split).padStart(18));
+      print(`    ${String(perSecond).padEnd(9)} ${cells.join('')}`);
+    }
   }
+}
+
+/** How long until a bad one is out. */
+function grid(): void {
+  const runs = 9;
+  print();
+  print(
+    `default, 1 % → 21 %: seconds / canary jobs until rollback, medians of ${runs} (share found, if not all)`,
+  );
+  overRatesAndSplits(RULES, (rule, perSecond, split) => {
+    // Time for 120 canary jobs.
+    const ticks = Math.min(40_000, Math.max(10, Math.ceil(120 / (perSecond * split))));
+    const bad = scene(0.01, { errors: 0.21 }, perSecond, split);
+    const result = runTrial(rule, { profile: 'default', scene: bad, ticks, runs });
+    if (result.rolledBack === 0) return 'never';
+    const share = result.rolledBack === runs ? '' : ` (${Math.round((100 * result.rolledBack) / runs)} %)`;
+    return `${result.medianSeconds} s / ${result.medianJobs}${share}`;
+  });
+}
+
+/** And how often a good one, where stable and canary fail alike. */
+function goodGrid(): void {
+  const runs = Math.ceil(RUNS / 5);
+  print();
+  print(`default, 5 % → 5 %: share of ${runs} that were ever taken back, looked at every second`);
+  print('(for 10,000 s; at 100 jobs/s for 2,000 s, at 1,000 jobs/s for 500 s)');
+  overRatesAndSplits(RULES, (rule, perSecond, split) => {
+    const ticks = perSecond >= 1000 ? 500 : perSecond >= 100 ? 2000 : TICKS;
+    const good = scene(0.05, { errors: 0.05 }, perSecond, split);
+    const trial = { profile: 'default', thresholds: NO_FLOOR, scene: good, ticks, runs } as const;
+    const share = runTrial(rule, trial).rolledBack / runs;
+    if (rule === 'lanewise') {
+      const most = 0.01 + 3 * Math.sqrt((0.01 * 0.99) / runs);
+      expectAtMost(`as good as stable, ${perSecond} jobs/s, ${100 * split} % canary`, share, most);
+    }
+    return `${(100 * share).toFixed(1)} %`;
+  });
 }
 
 /** The judgement of one look at each of 1,000 deployments, each with 100 jobs/s of its own. */
@@ -194,6 +231,7 @@ function chart(): void {
 const SECTIONS: Readonly<Record<string, () => void>> = {
   bad: badCanaries,
   grid,
+  'good-grid': goodGrid,
   cost,
   chart,
   good: falseRollbacks,
