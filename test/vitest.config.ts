@@ -11,5 +11,6 @@ export default defineConfig({
     // No measurements: who runs into these hangs. The longest test takes a few seconds on a machine of its own.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -1,8 +1,9 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openControl, type Control } from './harness.ts';
+import { until } from '../helpers/patience.ts';
 
 const TIMEOUT_MS = 200;
 
@@ -30,7 +31,7 @@ describe('a worker that is not seen', () => {
     await control.call('POST', '/workers', { id: 'w', ...JOBS });
     await control.call('PUT', '/workers/w/status', { status: 'degraded' });
     const { revision } = await control.store.readHead();
-    await vi.waitUntil(async () => (await statusOf(control, 'w')) === 'unreachable');
+    await until(async () => (await statusOf(control, 'w')) === 'unreachable');
     expect((await control.store.readHead()).revision).toBe(revision + 1);
     expect((await control.store.readSnapshot()).workers[0]!.status).toBe('unreachable');
 
@@ -44,11 +45,11 @@ describe('a worker that is not seen', () => {
     watch(control);
     await control.call('POST', '/workers', { id: 'w', ...JOBS });
     await control.call('PUT', '/workers/w/status', { status: 'degraded' });
-    await vi.waitUntil(async () => (await statusOf(control, 'w')) === 'unreachable');
+    await until(async () => (await statusOf(control, 'w')) === 'unreachable');
     await control.store.noteActivity([
       { workerId: 'w', version: 'v1', processed: 0, succeeded: 0, failed: 0, totalMs: 0 },
     ]);
-    await vi.waitUntil(async () => (await statusOf(control, 'w')) === 'degraded');
+    await until(async () => (await statusOf(control, 'w')) === 'degraded');
   });
 
   // After an outage of all proxies nobody could have seen any worker; taking them all out at once would make it worse.
@@ -57,11 +58,11 @@ describe('a worker that is not seen', () => {
     watch(control);
     await control.call('POST', '/workers', { id: 'probed', url: 'http://127.0.0.1:9', ...JOBS });
     await control.call('POST', '/workers', { id: 'silent', ...JOBS });
-    await vi.waitUntil(async () => (await statusOf(control, 'silent')) === 'unreachable');
+    await until(async () => (await statusOf(control, 'silent')) === 'unreachable');
     expect(await statusOf(control, 'probed')).toBe('healthy');
 
     await control.store.reportApplied({ proxyId: 'p', epoch: 'e', revision: 0 }, 60_000);
-    await vi.waitUntil(async () => (await statusOf(control, 'probed')) === 'unreachable');
+    await until(async () => (await statusOf(control, 'probed')) === 'unreachable');
   });
 });
 

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Rig } from '../helpers/rig.ts';
 import { TestWorker, type ReceivedJob } from '../helpers/worker.ts';
+import { until } from '../helpers/patience.ts';
 
 async function startRig(settings: Record<string, string> = {}): Promise<Rig> {
   const rig = await Rig.start({ settings });
@@ -380,7 +381,7 @@ describe('answers that the proxy makes itself', () => {
     const worker = await startWorker('v1', (_job, response) => held.push(() => response.end()));
     await rig.register({ url: worker.url });
     const first = rig.send();
-    await vi.waitUntil(() => held.length === 1);
+    await until(() => held.length === 1);
     const second = await rig.send();
     expect(second.status).toBe(503);
     expect(second.headers['retry-after']).toBe('1');
@@ -388,7 +389,7 @@ describe('answers that the proxy makes itself', () => {
     held[0]!();
     expect((await first).status).toBe(200);
     const third = rig.send();
-    await vi.waitUntil(() => held.length === 2);
+    await until(() => held.length === 2);
     held[1]!();
     expect((await third).status).toBe(200);
   });
@@ -453,10 +454,10 @@ describe('a producer that goes away', () => {
     await rig.register({ url: worker.url });
     const outgoing = httpRequest(`${rig.dispatchUrl}/dispatch/jobs`, { method: 'POST' }).end();
     outgoing.on('error', () => {});
-    await vi.waitUntil(() => gone !== undefined);
+    await until(() => gone !== undefined);
     outgoing.destroy();
     await gone;
-    await vi.waitUntil(
+    await until(
       async () =>
         (await rig.metric('canary_jobs_total')).get(
           'queue="jobs",lane="stable",version="v1",outcome="aborted"',
@@ -498,7 +499,7 @@ describe('draining', () => {
     });
     await rig.register({ url: worker.url });
     const running = rig.send();
-    await vi.waitUntil(() => worker.jobs.length === 1);
+    await until(() => worker.jobs.length === 1);
     expect((await rig.admin('/readyz')).status).toBe(200);
     const closed = rig.proxy.close(60_000);
     expect(await rig.admin('/readyz')).toMatchObject({ status: 503, body: '{"status":"draining"}' });
@@ -512,7 +513,7 @@ describe('draining', () => {
     const worker = await startWorker('v1', () => {});
     await rig.register({ url: worker.url });
     const running = rig.send();
-    await vi.waitUntil(() => worker.jobs.length === 1);
+    await until(() => worker.jobs.length === 1);
     await rig.proxy.close(1);
     expect(await running).toMatchObject({ status: 503 });
   });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LanewiseError } from '../../src/core/errors.ts';
-import { PATIENCE } from '../helpers/patience.ts';
+import { PATIENCE, until } from '../helpers/patience.ts';
 import { TestWorker } from '../helpers/worker.ts';
 import {
   acceptedBy,
@@ -63,7 +63,7 @@ describe('what is not stored', () => {
       }),
     });
     const first = lanes.rig.send();
-    await vi.waitUntil(() => held.length === 1);
+    await until(() => held.length === 1);
     const refused = await lanes.rig.send();
     expect(refused.status).toBe(503);
     expect(refusalOf(refused)).toMatchObject({ code: 'PROXY_OVERLOADED' });
@@ -82,7 +82,7 @@ describe('what is not stored', () => {
       }),
     });
     const first = lanes.rig.send();
-    await vi.waitUntil(() => held.length === 1);
+    await until(() => held.length === 1);
     const reading = open(lanes, 'jobs', { 'Content-Length': '10' });
     reading.write('12345');
     await vi.waitUntil(

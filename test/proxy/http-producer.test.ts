@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RawClient, RawWorker } from '../helpers/raw-http.ts';
 import { Rig } from '../helpers/rig.ts';
+import { until } from '../helpers/patience.ts';
 
 /** What a producer may do on its connection, and what its worker sees of that. */
 
@@ -107,7 +108,7 @@ it('pipelined requests are answered in their order', async () => {
   });
   await rig.register({ queues: ['piped'], url: own.url });
   client.write(['/1', '/2', '/3'].map((p) => `GET /dispatch/piped${p} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
-  await vi.waitUntil(() => held.length === 3);
+  await until(() => held.length === 3);
   for (const answer of held.toReversed()) answer();
   const received = await client.until(/(?:200 OK[^]*){3}\r\n\r\n\/\d$/);
   expect(received.match(/\r\n\r\n\/\d/g)).toEqual(['\r\n\r\n/1', '\r\n\r\n/2', '\r\n\r\n/3']);

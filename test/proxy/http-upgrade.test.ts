@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { RawClient } from '../helpers/raw-http.ts';
 import { Rig } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
+import { until } from '../helpers/patience.ts';
 
 /** WebSocket through the proxy, to a worker that answers every message by the same one. */
 
@@ -70,13 +71,13 @@ it('the worker sees the path and the headers of a dispatch', async () => {
 it('a connection counts as a success once it stands, and as under way until it ends', async () => {
   const before = (await count('success')) ?? 0;
   const inFlight = async () => (await rig.metric('canary_jobs_in_flight')).get(series)!;
-  await vi.waitUntil(async () => (await inFlight()) === 0);
+  await until(async () => (await inFlight()) === 0);
   const socket = open(rig.dispatchUrl);
   await once(socket, 'open');
   expect(await count('success')).toBe(before + 1);
   expect(await inFlight()).toBe(1);
   socket.terminate();
-  await vi.waitUntil(async () => (await inFlight()) === 0);
+  await until(async () => (await inFlight()) === 0);
   expect(await count('success')).toBe(before + 1);
 });
 

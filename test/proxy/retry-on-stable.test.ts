@@ -9,6 +9,7 @@ import { deploymentOf } from '../core/fixtures.ts';
 import { freePort } from '../helpers/redis.ts';
 import { Rig, type Answer, type Send } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
+import { until } from '../helpers/patience.ts';
 
 type Work = NonNullable<Parameters<typeof TestWorker.start>[1]>;
 
@@ -398,9 +399,7 @@ describe('a retry', () => {
     await arrived.happened;
     outgoing.destroy();
     await left.happened;
-    await vi.waitUntil(
-      async () => jobs('stable', 'aborted') in (await counted(scene.rig, 'canary_jobs_total')),
-    );
+    await until(async () => jobs('stable', 'aborted') in (await counted(scene.rig, 'canary_jobs_total')));
     expect(await counted(scene.rig, 'canary_jobs_total')).toEqual({ [jobs('stable', 'aborted')]: 1 });
     await expectNothingInFlight(scene.rig);
     const totals = await scene.judged();
@@ -445,8 +444,8 @@ describe('a retry', () => {
   it('is noted on both workers', async () => {
     const { rig } = await startScene({ settings: { LANEWISE_WORKER_TIMEOUT: '300ms' } });
     await rig.send('jobs', { body: 'x' });
-    await vi.waitUntil(async () => (await rig.store.listActivity()).get('s')?.processed === 1);
-    await vi.waitUntil(async () => (await rig.store.listActivity()).get('c')?.processed === 1);
+    await until(async () => (await rig.store.listActivity()).get('s')?.processed === 1);
+    await until(async () => (await rig.store.listActivity()).get('c')?.processed === 1);
     const activity = await rig.store.listActivity();
     expect(activity.get('c')).toMatchObject({ succeeded: 0, failed: 1 });
     expect(activity.get('s')).toMatchObject({ succeeded: 1, failed: 0 });

@@ -12,6 +12,7 @@ import type { RoutedWorker } from '../../src/core/worker.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import type { ProxyReport, RouteListener, RouteStore } from '../../src/runtime/store/store.ts';
+import { until } from '../helpers/patience.ts';
 
 /**
  * What the follower does when the store misbehaves in ways that a real one is hard to talk into: holes, repeats,
@@ -135,8 +136,6 @@ describe('a route follower', () => {
     followers.push(follower);
     return follower;
   }
-
-  const until = (condition: () => boolean) => vi.waitUntil(condition, { interval: 1 });
 
   it('reads the snapshot before anything else, and reports it', async () => {
     await follow();
@@ -299,7 +298,7 @@ describe('a route follower', () => {
   it('keeps the last good routes on disk and starts from them with everything else down', async () => {
     await follow();
     await until(() => table.revision === 5);
-    await vi.waitUntil(async () => (await lastGood.load())?.revision === 5, { interval: 1 });
+    await until(async () => (await lastGood.load())?.revision === 5);
     store.down = true;
     table = newTable();
     const again = await follow();
@@ -311,7 +310,7 @@ describe('a route follower', () => {
   it('writes the last good routes whole: no other file is left behind', async () => {
     await follow();
     store.listener!.onUpdate(update(6, 'b'));
-    await vi.waitUntil(async () => (await lastGood.load())?.revision === 6, { interval: 1 });
+    await until(async () => (await lastGood.load())?.revision === 6);
     expect(await readdir(join(dataDir, 'made'))).toEqual(['routes.json']);
     expect(await readFile(join(dataDir, 'made', 'routes.json'), 'utf8')).toContain('"revision":6');
   });

@@ -8,6 +8,7 @@ import { createLog } from '../../src/runtime/log.ts';
 import { deploymentOf } from '../core/fixtures.ts';
 import { Rig } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
+import { until } from '../helpers/patience.ts';
 
 describe('telemetry of a deployment', () => {
   it('reaches the store by lane, with outcomes and latencies, and nothing from before the deployment', async () => {
@@ -23,10 +24,10 @@ describe('telemetry of a deployment', () => {
     const canary = answers.filter((answer) => answer.headers['x-canary-lane'] === 'canary').length;
 
     let lanes: LanesTotals | undefined;
-    await vi.waitUntil(async () => {
+    await until(async () => {
       lanes = await rig.store.readTelemetry(deployment.id, 3_600_000);
       return jobCount(lanes.stable) + jobCount(lanes.canary) >= 300;
-    }, 10_000);
+    });
     expect(lanes!.canary).toMatchObject({ routed: canary, outcomes: [0, canary, 0, 0, 0, 0] });
     expect(lanes!.stable).toMatchObject({ routed: 300 - canary, outcomes: [300 - canary, 0, 0, 0, 0, 0] });
     expect(lanes!.canary.latency.count).toBe(canary);
@@ -40,7 +41,7 @@ describe('telemetry of a deployment', () => {
     await rig.register({ url: v1.url, version: 'v1' });
     await rig.register({ url: v2.url, version: 'v2' });
     const letGo = (count: number): Promise<void> =>
-      vi.waitUntil(() => held.length === count).then(() => held.splice(0).forEach((end) => end()));
+      until(() => held.length === count).then(() => held.splice(0).forEach((end) => end()));
 
     const deployment = await rig.createDeployment({ config: { ...deploymentOf().config, requiredKeys: 5 } });
     const first = await rig.setPercentage(deployment, 100);
@@ -48,7 +49,7 @@ describe('telemetry of a deployment', () => {
       headers: { 'x-canary-sticky-key': `customer-${i % 10}` },
     }));
     const early = rig.sendAll(jobs);
-    await vi.waitUntil(() => held.length === 30);
+    await until(() => held.length === 30);
     await rig.setPercentage(first, 0);
     const late = rig.sendAll(jobs.slice(0, 7));
     await letGo(37);
@@ -60,10 +61,10 @@ describe('telemetry of a deployment', () => {
       );
       return [(await two!).lanes, (await three!).lanes] as const;
     };
-    await vi.waitUntil(async () => {
+    await until(async () => {
       const [two, three] = await steps();
       return jobCount(two.canary) === 30 && jobCount(three.stable) === 7;
-    }, 10_000);
+    });
     const [two, three] = await steps();
     expect([two.canary.routed, two.stable.routed]).toEqual([30, 0]);
     expect([three.canary.routed, three.stable.routed]).toEqual([0, 7]);
@@ -93,10 +94,10 @@ describe('telemetry of a deployment', () => {
     finish();
     finish(2);
     const taken = vi.spyOn(telemetry, 'takeRecent');
-    await vi.waitUntil(() => taken.mock.calls.length > 2);
+    await until(() => taken.mock.calls.length > 2);
     finish();
     isDown = false;
-    await vi.waitUntil(() => recorded.length > 0);
+    await until(() => recorded.length > 0);
     await sender.stop();
     expect([jobsOf(1), jobsOf(2)]).toEqual([2, 1]);
     finish();

@@ -1,6 +1,7 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Rig } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
+import { until } from '../helpers/patience.ts';
 
 const SETTINGS = { LANEWISE_WORKER_TIMEOUT: '300ms' };
 
@@ -12,7 +13,7 @@ describe('a proxy tells the registry', () => {
     );
     await rig.register({ id: 'w', url: worker.url });
     for (const id of ['good', 'bad', 'fine']) await rig.send('jobs', { headers: { 'X-Job-Id': id } });
-    await vi.waitUntil(async () => (await rig.store.listActivity()).get('w')?.processed === 3);
+    await until(async () => (await rig.store.listActivity()).get('w')?.processed === 3);
     expect((await rig.store.listActivity()).get('w')).toMatchObject({
       version: 'v1',
       succeeded: 2,
@@ -25,7 +26,7 @@ describe('a proxy tells the registry', () => {
     await using worker = await TestWorker.start('v1');
     await rig.register({ id: 'w', url: worker.url });
     const seen = new Set<number>();
-    await vi.waitUntil(async () => {
+    await until(async () => {
       const activity = (await rig.store.listActivity()).get('w');
       if (activity !== undefined) seen.add(activity.lastSeen);
       return seen.size >= 3;
@@ -43,7 +44,7 @@ describe('a proxy tells the registry', () => {
     await using other = await TestWorker.start('v1');
     await rig.register({ id: 'there', url: other.url });
     const rounds = new Set<number>();
-    await vi.waitUntil(async () => {
+    await until(async () => {
       const activity = await rig.store.listActivity();
       expect(activity.has('gone')).toBe(false);
       rounds.add(activity.get('there')?.lastSeen ?? 0);
@@ -51,7 +52,7 @@ describe('a proxy tells the registry', () => {
     });
     await using again = await TestWorker.start('v1', undefined, undefined, Number(new URL(url).port));
     expect(again.url).toBe(url);
-    await vi.waitUntil(async () => (await rig.store.listActivity()).has('gone'));
+    await until(async () => (await rig.store.listActivity()).has('gone'));
   });
 });
 

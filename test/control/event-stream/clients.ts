@@ -6,6 +6,7 @@ import { BASE_PATH } from '../../../control/app.ts';
 import type { ControlDeps } from '../../../control/deps.ts';
 import { startControlServer, type ControlServer } from '../../../control/server.ts';
 import { openControl, SECRETS, type Control, type Json } from '../harness.ts';
+import { PATIENCE } from '../../helpers/patience.ts';
 
 /** A control plane on a socket, and clients of its event streams. */
 export interface Plane extends Control {
@@ -104,12 +105,9 @@ export async function refused(
 }
 
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      if (!(await condition())) throw new Error('it did not come true');
-    },
-    { timeout: 15_000, interval: 5 },
-  );
+  await vi.waitFor(async () => {
+    if (!(await condition())) throw new Error('it did not come true');
+  }, PATIENCE);
 }
 
 export async function setPercentage(plane: Control, id: string, percentage: number): Promise<void> {

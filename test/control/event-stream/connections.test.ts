@@ -18,7 +18,7 @@ import {
 } from './clients.ts';
 
 // Two seconds on a machine that has nothing else to do.
-test('a thousand clients of one instance all hear of a change', { timeout: 90_000 }, async () => {
+test('a thousand clients of one instance all hear of a change', async () => {
   const plane = await startPlane();
   const id = await created(plane);
   const clients: Client[] = [];

@@ -1,5 +1,4 @@
 import { Registry } from 'prom-client';
-import { vi } from 'vitest';
 import { createJudge, type Judge } from '../../../control/judge/judge.ts';
 import { createJudgeLease, type JudgeLease } from '../../../control/judge/lease.ts';
 import { addJudgeMetrics } from '../../../control/judge/metrics.ts';
@@ -16,6 +15,7 @@ import type { Store } from '../../../src/runtime/store/store.ts';
 import { randomOf } from '../../core/fixtures.ts';
 import { startRedis, type RedisServer } from '../../helpers/redis.ts';
 import { created, openControl, temporaryDirectory, type Control } from '../harness.ts';
+import { until } from '../../helpers/patience.ts';
 
 /** A control plane over a real store, and judges of it that look when the test says so, at the time that it says. */
 
@@ -173,13 +173,11 @@ export const onRedis = async (clock: Clock): Promise<Store> => {
   const server = await redisServer();
   await server.client().flushall();
   const store = openRedisStore({ url: server.url, clock, log: createLog('silent') });
-  await vi.waitUntil(
-    () =>
-      store.ping().then(
-        () => true,
-        () => false,
-      ),
-    { timeout: 20_000, interval: 5 },
+  await until(() =>
+    store.ping().then(
+      () => true,
+      () => false,
+    ),
   );
   return store;
 };

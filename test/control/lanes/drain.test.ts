@@ -34,7 +34,7 @@ describe.each(KINDS)('$strategy on the $store store', (kind) => {
 
   test.each(ENDINGS)(
     '$action with 10,000 jobs in the canary lane takes all of them to stable, in order, behind what waits there',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async ({ action, during, after }) => {
       const rig = await openRig(kind);
       const id = await rig.deploy();

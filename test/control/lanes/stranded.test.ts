@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { laneNotes } from '../../../control/lanes/health-notes.ts';
 import { sweepOf, watchLane, type Stillness, type SweptLane } from '../../../control/lanes/stranded.ts';
 import type { Deployment } from '../../../src/core/deployment.ts';
@@ -9,6 +9,7 @@ import { aConsumer, takeOne } from '../../runtime/store/lane-fixture.ts';
 import { aDeployment } from '../../runtime/store/samples.ts';
 import { closeRedis, embedded } from '../judge/court.ts';
 import { ids, KINDS, openRig, QUEUE, STRATEGIES } from './rig.ts';
+import { until } from '../../helpers/patience.ts';
 
 afterAll(closeRedis);
 
@@ -130,14 +131,11 @@ describe.each(KINDS)('jobs that nobody takes, $strategy on the $store store', (k
     const jobs = await rig.put('canary', 1200, { enqueuedAt: Date.now() - 600_000 });
     const before = await rig.control.call('GET', `/deployments/${id}/health`);
     expect(before.body.notes).toEqual([expect.stringMatching(/^1200 jobs in the canary lane wait/)]);
-    await vi.waitUntil(
-      async () => {
-        await rig.lease.claim();
-        await rig.survey.tick();
-        return rig.survey.counts.stranded.get(QUEUE) === 1200;
-      },
-      { timeout: 20_000, interval: 5 },
-    );
+    await until(async () => {
+      await rig.lease.claim();
+      await rig.survey.tick();
+      return rig.survey.counts.stranded.get(QUEUE) === 1200;
+    });
     expect(await rig.takeAll('stable')).toEqual(ids(jobs));
     const { body } = await rig.control.call('GET', `/deployments/${id}/health`);
     expect(body.notes).toEqual([
@@ -151,14 +149,11 @@ describe.each(KINDS)('jobs that nobody takes, $strategy on the $store store', (k
     await rig.deploy();
     await rig.put('canary', 1, { enqueuedAt: Date.now() - 600_000 });
     await takeOne(aConsumer(rig.calm, 30), rig.lanes, 'canary');
-    await vi.waitUntil(
-      async () => {
-        await rig.lease.claim();
-        await rig.survey.tick();
-        return rig.survey.counts.stranded.get(QUEUE) === 1;
-      },
-      { timeout: 20_000, interval: 5 },
-    );
+    await until(async () => {
+      await rig.lease.claim();
+      await rig.survey.tick();
+      return rig.survey.counts.stranded.get(QUEUE) === 1;
+    });
     expect(await rig.counts('stable')).toMatchObject({ waiting: 1 });
   });
 });

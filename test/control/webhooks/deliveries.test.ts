@@ -25,7 +25,7 @@ import { SECRET, startReceiver, webhookTo } from './receiver.ts';
 
 const HOUR = 3_600_000;
 const LEASE_MS = 60_000;
-const PATIENCE = { timeout: 20_000, interval: 5 } as const;
+const PATIENCE = { timeout: 60_000, interval: 5 } as const;
 
 interface Plane extends Deliveries {
   readonly counts: readonly string[];

@@ -15,7 +15,7 @@ import { SECRET, startReceiver, type Receiver } from './receiver.ts';
 
 /** From a call of the API to what the receiver gets, over both stores. */
 
-const PATIENCE = { timeout: 20_000, interval: 10 } as const;
+const PATIENCE = { timeout: 60_000, interval: 10 } as const;
 
 let redis: RedisServer;
 let docs: DocumentedCheck;

@@ -7,7 +7,7 @@ import { aDeployment, aJudgement, anEvent, create, leaseOf } from './samples.ts'
 const LONG_MS = 60_000;
 
 /** Long enough for a few calls on a busy machine where the lease runs in real time. */
-const SHORT_MS = 1_000;
+const SHORT_MS = 3_000;
 
 export function describeJudge(open: OpenFixture): void {
   describe("the judge's lease", () => {

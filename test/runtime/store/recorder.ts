@@ -2,6 +2,7 @@ import { vi } from 'vitest';
 import { scopeKey } from '../../../src/core/route.ts';
 import type { RouteSnapshot, RouteUpdate } from '../../../src/core/routing-table.ts';
 import type { Store } from '../../../src/runtime/store/store.ts';
+import { PATIENCE } from '../../helpers/patience.ts';
 
 /** Writes down what a subscriber is told, in order. */
 export interface Recorder extends AsyncDisposable {
@@ -37,16 +38,10 @@ export async function recordUp(store: Store): Promise<Recorder> {
   return recorder;
 }
 
-export async function eventually(
-  condition: () => boolean | Promise<boolean>,
-  timeout = 10_000,
-): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      if (!(await condition())) throw new Error('it did not come true');
-    },
-    { timeout, interval: 10 },
-  );
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitFor(async () => {
+    if (!(await condition())) throw new Error('it did not come true');
+  }, PATIENCE);
 }
 
 /** What a follower arrives at that read `from` and then applied the updates that are newer, one by one. */

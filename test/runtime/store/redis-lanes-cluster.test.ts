@@ -84,10 +84,7 @@ describe.each(LANE_KINDS)('lanes that are %ss on a Redis Cluster:', (kind) => {
           if (taken.length > 0) return taken;
         }
       })();
-      await eventually(
-        async () => (await enqueue(store, queue, job).catch(() => undefined)) !== undefined,
-        20_000,
-      );
+      await eventually(async () => (await enqueue(store, queue, job).catch(() => undefined)) !== undefined);
       expect(idsOf(await waiting)).toEqual([job.id]);
     });
   });

@@ -72,7 +72,7 @@ describe('the Redis store', () => {
         expect(performance.now() - start).toBeLessThan(2_300);
       }
       for (const node of cluster.nodes) await node.start();
-      await eventually(async () => (await store.readHead().catch(() => undefined))?.revision === 0, 20_000);
+      await eventually(async () => (await store.readHead().catch(() => undefined))?.revision === 0);
     });
   });
 
