@@ -84,6 +84,13 @@ const keys = z.strictObject({
     .prefault({}),
   admin: listener(8091),
 
+  metrics: z
+    .strictObject({
+      // Every tenant with a route of its own multiplies the series of its queue.
+      tenant_label: flag().default(false),
+    })
+    .prefault({}),
+
   tokens: text('must be name:role:secret[:tenant], several separated by commas').optional(),
   /** Of each token; requests without a known one count by address. */
   rate_limit: z

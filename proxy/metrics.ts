@@ -16,7 +16,7 @@ import type { DispatchTelemetry, Series } from './telemetry.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 /**
- * The proxy's `/metrics`. Without a tenant label: series of a queue's tenants are added up.
+ * The proxy's `/metrics`. Unless asked otherwise without a tenant label: series of a queue's tenants are added up.
  */
 
 /** Powers of two from 1 ms to 65.536 s: bucket bounds of the internal histogram, so the counts are exact. */
@@ -33,10 +33,12 @@ interface MetricsSources {
   readonly waitingRoom: WaitingRoom;
   readonly ramps: Ramps;
   readonly version: string;
+  /** Jobs of tenants with routes of their own are counted apart; the label is empty for all others. */
+  readonly byTenant: boolean;
 }
 
 export function createProxyMetrics(sources: MetricsSources): Registry {
-  const { telemetry, table, follower, server, waitingRoom, ramps, version } = sources;
+  const { telemetry, table, follower, server, waitingRoom, ramps, version, byTenant } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   MISNAMED.forEach((name) => registry.removeSingleMetric(name));
@@ -45,7 +47,7 @@ export function createProxyMetrics(sources: MetricsSources): Registry {
     { labels: { version, component: 'proxy' }, value: 1 },
   ]);
   computedCounter(registry, 'canary_jobs_total', 'Dispatches that ended, by where they went and how.', () =>
-    bySeriesLabels(telemetry, (labels, members) =>
+    bySeriesLabels(telemetry, byTenant, (labels, members) =>
       OUTCOMES.map((outcome) => ({
         labels: { ...labels, outcome },
         value: sum(members, (series) => series.outcomes[OUTCOME_INDEX[outcome]]!),
@@ -58,7 +60,7 @@ export function createProxyMetrics(sources: MetricsSources): Registry {
     'From the arrival of a dispatch, or the start of its retry, to the end of the answer; without `aborted`.',
     DURATION_BOUNDS_MS.map((ms) => ms / 1000),
     () =>
-      bySeriesLabels(telemetry, (labels, members) => [
+      bySeriesLabels(telemetry, byTenant, (labels, members) => [
         {
           labels,
           cumulative: DURATION_BOUNDS_MS.map((ms) =>
@@ -70,7 +72,7 @@ export function createProxyMetrics(sources: MetricsSources): Registry {
       ]),
   );
   computedGauge(registry, 'canary_jobs_in_flight', 'Dispatches under way on a worker.', () =>
-    bySeriesLabels(telemetry, (labels, members) => [
+    bySeriesLabels(telemetry, byTenant, (labels, members) => [
       { labels, value: sum(members, (series) => series.inFlight) },
     ]),
   );
@@ -190,21 +192,24 @@ function endpointsOf(table: RoutingTable<WorkerEndpoint>): readonly WorkerEndpoi
   return Array.from(table.workers.values(), (worker) => table.endpointOf(worker));
 }
 
-/** Calls `make` once for each queue, lane and version. */
+/** Calls `make` once for each queue, lane and version, and tenant if that is asked for. */
 function bySeriesLabels<T>(
   telemetry: DispatchTelemetry,
+  byTenant: boolean,
   make: (labels: Labels, members: readonly Series[]) => readonly T[],
 ): readonly T[] {
   const groups = new Map<string, Series[]>();
+  const tenantOf = ({ tenant }: Series): string => (byTenant && tenant) || '';
   for (const series of telemetry.series) {
-    const key = `${series.queue}\n${series.lane}\n${series.version}`;
+    const key = `${series.queue}\n${series.lane}\n${series.version}\n${tenantOf(series)}`;
     const members = groups.get(key);
     if (members === undefined) groups.set(key, [series]);
     else members.push(series);
   }
   return [...groups.values()].flatMap((members) => {
     const { queue, lane, version } = members[0]!;
-    return make({ queue, lane, version }, members);
+    const labels = { queue, lane, version };
+    return make(byTenant ? { ...labels, tenant: tenantOf(members[0]!) } : labels, members);
   });
 }
 

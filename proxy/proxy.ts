@@ -163,6 +163,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     waitingRoom,
     ramps,
     version: options.version,
+    byTenant: config.metrics.tenant_label,
   });
   const laneTelemetry = new LaneTelemetry();
   registerLaneMetrics(metrics, laneTelemetry);

@@ -2,8 +2,9 @@ import type { CompiledRoute } from './decide.ts';
 import type { RoutingStrategy } from './deployment.ts';
 import { laneSeed, laneThreshold } from './lane.ts';
 import { membershipOf, type Membership } from './membership.ts';
-import { createPool, holdsSame, type BoundedLoad, type Endpoint, type Pool } from './pool.ts';
+import type { BoundedLoad, Endpoint, Pool } from './pool.ts';
 import { effectiveRoute, scopeKey, type Route } from './route.ts';
+import { SharedPools } from './shared-pools.ts';
 import type { RoutedWorker } from './worker.ts';
 
 /**
@@ -75,7 +76,7 @@ export class RoutingTable<E extends Endpoint> {
   readonly #workers = new Map<string, RoutedWorker>();
   readonly #inputs = new Map<string, QueueInputs>();
   readonly #queues = new Map<string, CompiledQueue<E>>();
-  readonly #pools = new Pools<E>();
+  readonly #pools = new SharedPools<E>();
   #epoch = '';
   #revision = 0;
 
@@ -246,7 +247,7 @@ function compileRoute<E extends Endpoint>(
   policy: QueuePolicy,
   route: Route | undefined,
   endpoints: readonly E[],
-  pools: Pools<E>,
+  pools: SharedPools<E>,
 ): CompiledRoute<E> {
   const split = route?.split;
   const membersOf = (place: Membership): Pool<E> =>
@@ -270,39 +271,4 @@ function compileRoute<E extends Endpoint>(
     stable: membersOf('stable'),
     reserve: membersOf('reserve'),
   };
-}
-
-/**
- * The pools in use, by their members. Queues served by the same workers share them, and so their rings: a thousand
- * queues on the same hundred workers cost one ring, and the caches of the processor see one.
- */
-class Pools<E extends Endpoint> {
-  readonly #byMembers = new Map<string, { readonly pool: Pool<E>; users: number }[]>();
-
-  /** A pool of exactly these endpoints; give it back with `release`. */
-  take(endpoints: readonly E[]): Pool<E> {
-    const key = membersKey(endpoints);
-    const alike = this.#byMembers.get(key) ?? [];
-    let entry = alike.find(({ pool }) => holdsSame(pool, endpoints));
-    if (entry === undefined) {
-      entry = { pool: createPool(endpoints), users: 0 };
-      this.#byMembers.set(key, [...alike, entry]);
-    }
-    entry.users++;
-    return entry.pool;
-  }
-
-  release(pool: Pool<E>): void {
-    const key = membersKey(pool.endpoints);
-    const alike = this.#byMembers.get(key) ?? [];
-    const entry = alike.find((candidate) => candidate.pool === pool);
-    if (entry === undefined || --entry.users > 0) return;
-    const rest = alike.filter((candidate) => candidate !== entry);
-    if (rest.length > 0) this.#byMembers.set(key, rest);
-    else this.#byMembers.delete(key);
-  }
-}
-
-function membersKey(endpoints: readonly Endpoint[]): string {
-  return endpoints.map((e) => e.worker.id).join('\n');
 }
