@@ -6,6 +6,7 @@ import { intakeProblems } from './intake.ts';
 import { bullmqProblems, laneSettings } from './lane-queues.ts';
 import { ownProfiles } from './own-profiles.ts';
 import { decimal, duration, flag, integer, list, oneOf, origin, port, text } from './fields.ts';
+import { clientTls, serverTls } from './tls.ts';
 import { webhooks } from './webhooks.ts';
 
 /**
@@ -37,6 +38,7 @@ function listener(defaultPort: number) {
       // Loopback: nothing of Lanewise is reachable from elsewhere unless somebody says so.
       host: text('must be an address or host name to listen on').default('127.0.0.1'),
       port: port.default(defaultPort),
+      tls: serverTls,
     })
     .prefault({});
 }
@@ -61,6 +63,8 @@ const queuePolicy = queueSettings.superRefine((settings, context) => {
 
 const keys = z.strictObject({
   redis_url: text('must be a Redis URL').optional(),
+  // With rediss:// only.
+  redis_tls: clientTls,
   data_dir: text('must be a path').default('.lanewise'),
   log_level: oneOf(LOG_LEVELS).default('info'),
   control: listener(8080)
@@ -72,14 +76,8 @@ const keys = z.strictObject({
     // Not by default: a second proxy that is started by mistake should say so.
     .extend({
       reuse_port: flag().default(false),
-      // Of workers at https://. Paths of PEM files.
-      worker_tls: z
-        .strictObject({
-          ca: text('must be a path').optional(),
-          cert: text('must be a path').optional(),
-          key: text('must be a path').optional(),
-        })
-        .prefault({}),
+      // Of workers at https://.
+      worker_tls: clientTls,
     })
     .prefault({}),
   admin: listener(8091),

@@ -1,9 +1,11 @@
-import { createServer, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import type { createServer, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { ControlApp } from './app.ts';
 import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
 import { listen, urlOf } from '../src/runtime/listen.ts';
+import type { ServerTls } from '../src/runtime/tls/server-tls.ts';
+import { createWebServer } from '../src/runtime/tls/web-server.ts';
 import { answeringRefusals, isWebSocketRequest } from './http/upgrades.ts';
 import { createWebSockets, type WebSockets } from './http/web-sockets.ts';
 
@@ -24,6 +26,8 @@ export interface ControlServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Left out: plain HTTP. */
+  readonly tls?: ServerTls | undefined;
   /** Between two pings of a WebSocket. */
   readonly heartbeatMs?: number;
 }
@@ -41,20 +45,24 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
 /** @throws ListenError */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { app, host, port } = options;
+  const { app, host, port, tls } = options;
   const webSockets = createWebSockets(options.heartbeatMs ?? HEARTBEAT_MS);
-  const server = createControlServer(app, webSockets);
+  const server = createControlServer(app, webSockets, tls);
   const address = await listen(server, { host, port, variables: VARIABLES });
   let closing: Promise<void> | undefined;
   return {
     address,
-    url: urlOf(address),
+    url: urlOf(address, tls === undefined ? 'http' : 'https'),
     port: address.port,
     close: (graceMs) => (closing ??= closeServer(server, webSockets, graceMs)),
   };
 }
 
-function createControlServer(app: Pick<ControlApp, 'fetch'>, webSockets: WebSockets): Server {
+function createControlServer(
+  app: Pick<ControlApp, 'fetch'>,
+  webSockets: WebSockets,
+  tls: ServerTls | undefined,
+): Server {
   const listener = getRequestListener(app.fetch, {
     // The data plane may live in this process; its Request and Response stay Node's own.
     overrideGlobalObjects: false,
@@ -77,7 +85,7 @@ function createControlServer(app: Pick<ControlApp, 'fetch'>, webSockets: WebSock
       shouldUpgradeCallback: isWebSocketRequest,
     },
     createServer: ((options: ServerOptions) =>
-      createServer(options, (request, response) => {
+      createWebServer(options, tls, (request, response) => {
         // The health checks of older load balancers.
         if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';
         void listener(request, response);

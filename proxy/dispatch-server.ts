@@ -1,7 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { listen, stopListening, type ListenAddress } from '../src/runtime/listen.ts';
+import type { ServerTls } from '../src/runtime/tls/server-tls.ts';
+import { connectionEvent, createWebServer } from '../src/runtime/tls/web-server.ts';
 import { LanewiseError } from '../src/core/errors.ts';
 import { batchForm, checkBatchHead } from './enqueue-batch.ts';
 import { EnqueueRequest, type EnqueueContext } from './enqueue-request.ts';
@@ -36,6 +38,8 @@ export interface DispatchServerOptions {
   readonly laneBodyBytesMax: number;
   readonly maxInFlight: number;
   readonly maxConnections: number;
+  /** Left out: plain HTTP. */
+  readonly tls?: ServerTls | undefined;
 }
 
 /** Longer than the idle time of usual clients and balancers (60 s), so that it is they who close. */
@@ -62,7 +66,7 @@ export class DispatchServer {
     this.#options = options;
     this.#context = { ...options.context, onEnded: (running) => this.#onEnded(running) };
     this.#enqueueContext = { ...this.#context, enqueuer: options.enqueuer };
-    this.#server = createServer(
+    this.#server = createWebServer(
       {
         keepAliveTimeout: KEEP_ALIVE_MS,
         headersTimeout: HEAD_TIMEOUT_MS,
@@ -73,6 +77,7 @@ export class DispatchServer {
         shouldUpgradeCallback: wantsUpgrade,
         noDelay: true,
       },
+      options.tls,
       (request, response) => this.#onRequest(request, response),
     );
     // Whoever waits for 100 gets it when a worker wants the body; other expectations are ignored.
@@ -82,7 +87,7 @@ export class DispatchServer {
       if (head.length > 0) socket.unshift(head);
       this.#onRequest(request, responseOn(socket as Socket, request), true);
     });
-    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    this.#server.on(connectionEvent(options.tls), (socket: Socket) => this.#onConnection(socket));
     this.#server.on('connect', onConnect);
     this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket));
   }

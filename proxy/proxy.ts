@@ -1,4 +1,5 @@
 import { createAdaptorServer } from '@hono/node-server';
+import type { createServer, RequestListener, Server, ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
@@ -8,9 +9,13 @@ import { RoutingTable, type QueuePolicy } from '../src/core/routing-table.ts';
 import type { EjectionPolicy } from '../src/core/outlier.ts';
 import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
-import { closeServer, listen } from '../src/runtime/listen.ts';
+import type { FileWatch } from '../src/runtime/file-watch.ts';
+import { closeServer, listen, urlOf } from '../src/runtime/listen.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import type { Store } from '../src/runtime/store/store.ts';
+import { openClientTls } from '../src/runtime/tls/client-tls.ts';
+import { openServerTls } from '../src/runtime/tls/server-tls.ts';
+import { createWebServer } from '../src/runtime/tls/web-server.ts';
 import type { JobTracer } from '../src/runtime/tracing.ts';
 import { createAdminApp } from './admin-app.ts';
 import { DispatchServer } from './dispatch-server.ts';
@@ -32,7 +37,6 @@ import { TelemetrySender } from './telemetry-sender.ts';
 import { WaitingRoom } from './waiting-room.ts';
 import { viaOf } from './worker-headers.ts';
 import { WorkerForwarder } from './worker-forwarder.ts';
-import { readWorkerTls } from './worker-tls.ts';
 import { WorkerWatch } from './worker-watch.ts';
 
 /** The data plane, put together. */
@@ -48,12 +52,16 @@ export interface ProxyOptions {
   /** In a sidecar, the id of its worker: jobs are taken from lanes for that one alone. */
   readonly consumeFor?: string;
   readonly tracer?: JobTracer | undefined;
+  /** Left out: certificates stay those of the start. */
+  readonly files?: FileWatch | undefined;
 }
 
 export interface Proxy {
   readonly id: string;
   readonly dispatchAddress: AddressInfo;
   readonly adminAddress: AddressInfo;
+  readonly dispatchUrl: string;
+  readonly adminUrl: string;
   readonly table: RoutingTable<WorkerEndpoint>;
   /** What `/metrics` of the admin listener shows. */
   readonly metrics: Registry;
@@ -63,7 +71,7 @@ export interface Proxy {
 
 /** @throws ListenError */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
-  const { config, store, clock, log, random, tracer } = options;
+  const { config, store, clock, log, random, tracer, files } = options;
   const id = `proxy_${randomUUID()}`;
 
   const waitingRoom = new WaitingRoom(config.max_pending);
@@ -80,7 +88,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     waitingRoom,
     ramps,
   });
-  const workerTls = readWorkerTls(config.proxy.worker_tls);
+  const dispatchTls = openServerTls('proxy.tls', config.proxy.tls, files);
+  const adminTls = openServerTls('admin.tls', config.admin.tls, files);
+  const workerTls = openClientTls('proxy.worker_tls', config.proxy.worker_tls, files);
   const endpoints = new Endpoints(
     (url) =>
       new WorkerForwarder(
@@ -154,6 +164,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     laneBodyBytesMax: config.lanes.body_bytes_max,
     maxInFlight: config.max_in_flight,
     maxConnections: config.max_connections,
+    tls: dispatchTls,
   });
   const metrics = createProxyMetrics({
     telemetry,
@@ -169,7 +180,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   registerLaneMetrics(metrics, laneTelemetry);
   const admin = createAdaptorServer({
     fetch: createAdminApp({ proxyId: id, table, follower, server, waitingRoom, clock, metrics }).fetch,
-  });
+    createServer: ((serverOptions: ServerOptions, onRequest: RequestListener) =>
+      createWebServer(serverOptions, adminTls, onRequest)) as typeof createServer,
+  }) as Server;
 
   // Released in the reverse order: first the dispatches finish, last the admin listener goes.
   await using opened = new AsyncDisposableStack();
@@ -234,6 +247,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     id,
     dispatchAddress,
     adminAddress,
+    dispatchUrl: urlOf(dispatchAddress, dispatchTls === undefined ? 'http' : 'https'),
+    adminUrl: urlOf(adminAddress, adminTls === undefined ? 'http' : 'https'),
     table,
     metrics,
     async close(drainTimeoutMs) {

@@ -1,9 +1,11 @@
-import { Agent as HttpAgent, request as requestPlain } from 'node:http';
-import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import { request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
+import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 import type { Exchange, Forwarder, ForwardHandler, ForwardRequest } from './forwarder.ts';
 import type { StreamedBody } from './request-body.ts';
 import { StreamingExchange } from './streaming-exchange.ts';
-import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerTls } from './worker-address.ts';
+import { pathAt, type WorkerAddress, type WorkerTimeouts } from './worker-address.ts';
+import { WorkerAgents } from './worker-agents.ts';
 
 /**
  * Forwarding of bodies that are still on their way, over Node's own client. It can do what undici can't: send trailers,
@@ -12,16 +14,14 @@ import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerTls } from 
 export class StreamingForwarder implements Forwarder {
   readonly #address: WorkerAddress;
   readonly #timeouts: WorkerTimeouts;
-  readonly #agent: HttpAgent;
+  readonly #agents: WorkerAgents;
   readonly #running = new Set<StreamingExchange>();
   #onIdle: (() => void) | undefined;
 
-  constructor(address: WorkerAddress, timeouts: WorkerTimeouts, tls: WorkerTls) {
+  constructor(address: WorkerAddress, timeouts: WorkerTimeouts, tls: ClientTls) {
     this.#address = address;
     this.#timeouts = timeouts;
-    // Idle as long as undici's: shorter than what usual servers allow (Node: 5 s).
-    const options = { keepAlive: true, timeout: 4000, scheduling: 'lifo' as const };
-    this.#agent = isTls(address) ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
+    this.#agents = new WorkerAgents(tls, isTls(address));
   }
 
   forward(request: ForwardRequest, handler: ForwardHandler): Exchange {
@@ -29,7 +29,7 @@ export class StreamingForwarder implements Forwarder {
     const body = request.body as StreamedBody;
     const open = isTls(this.#address) ? requestTls : requestPlain;
     const outgoing = open(origin, {
-      agent: this.#agent,
+      agent: this.#agents.current,
       method: request.method,
       path: pathAt(this.#address, request.path),
       headers: [...request.headers, 'Host', host, ...framing(body)],
@@ -45,12 +45,12 @@ export class StreamingForwarder implements Forwarder {
 
   async close(): Promise<void> {
     if (this.#running.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
-    this.#agent.destroy();
+    this.#agents.destroy();
   }
 
   async destroy(): Promise<void> {
     for (const exchange of this.#running) exchange.fail('broken', new Error('the proxy is closing'));
-    this.#agent.destroy();
+    this.#agents.destroy();
   }
 }
 

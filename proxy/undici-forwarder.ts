@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
+import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 import type { Exchange, ForwardFailure, ForwardHandler, Forwarder, ForwardRequest } from './forwarder.ts';
 import { StreamedBody } from './request-body.ts';
-import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerTls } from './worker-address.ts';
+import { pathAt, type WorkerAddress, type WorkerTimeouts } from './worker-address.ts';
+import { createWorkerConnector } from './worker-connector.ts';
 
 /**
  * Forwarding over undici: one pool of HTTP/1.1 connections to each worker, one request at a time on each. For requests
@@ -13,18 +15,14 @@ export class UndiciForwarder implements Forwarder {
   readonly #pool: Pool;
   readonly #address: WorkerAddress;
 
-  constructor(address: WorkerAddress, { connect, responseHeader, idleBody }: WorkerTimeouts, tls: WorkerTls) {
+  constructor(address: WorkerAddress, { connect, responseHeader, idleBody }: WorkerTimeouts, tls: ClientTls) {
     this.#address = address;
     this.#pool = new Pool(address.origin, {
       pipelining: 1,
       allowH2: false,
       headersTimeout: responseHeader,
       bodyTimeout: idleBody,
-      connect: {
-        timeout: connect,
-        ...tls,
-        ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
-      },
+      connect: createWorkerConnector(address, tls, connect),
     });
   }
 

@@ -20,13 +20,6 @@ export interface WorkerTimeouts {
   readonly idleBody: number;
 }
 
-/** Of workers at `https://`, in PEM; what Node trusts, and no certificate of ours, where they are absent. */
-export interface WorkerTls {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
-
 const UNIX_PREFIX = 'unix:';
 
 /** @param url `http://…`, `https://…`, or `unix:/path/of/a/socket` */

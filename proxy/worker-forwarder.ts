@@ -2,14 +2,15 @@ import type { Exchange, Forwarder, ForwardHandler, ForwardRequest } from './forw
 import { StreamedBody } from './request-body.ts';
 import { StreamingForwarder } from './streaming-forwarder.ts';
 import { UndiciForwarder } from './undici-forwarder.ts';
-import { workerAddress, type WorkerTimeouts, type WorkerTls } from './worker-address.ts';
+import { workerAddress, type WorkerTimeouts } from './worker-address.ts';
+import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 
 /** The way to one worker: undici, but for bodies that are still on their way. */
 export class WorkerForwarder implements Forwarder {
   readonly #undici: UndiciForwarder;
   readonly #streaming: StreamingForwarder;
 
-  constructor(url: string, timeouts: WorkerTimeouts, tls: WorkerTls) {
+  constructor(url: string, timeouts: WorkerTimeouts, tls: ClientTls) {
     const address = workerAddress(url);
     this.#undici = new UndiciForwarder(address, timeouts, tls);
     this.#streaming = new StreamingForwarder(address, timeouts, tls);

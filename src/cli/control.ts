@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Config } from '../../config/load.ts';
@@ -17,15 +16,17 @@ import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import { loadOrCreateToken, type StoredToken } from '../../control/token-file.ts';
 import { openWebhooks } from '../../control/webhooks/open.ts';
 import { systemClock } from '../runtime/clock.ts';
+import type { FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
+import { openServerTls } from '../runtime/tls/server-tls.ts';
 import { VERSION } from '../runtime/version.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 
 /** The control plane, put together. */
 
 export interface RunningControl {
-  readonly address: AddressInfo;
+  readonly url: string;
   /** The token that was made because none is configured. */
   readonly generatedToken: StoredToken | undefined;
   /** What `/metrics` shows. */
@@ -38,7 +39,14 @@ const PROPAGATION_WAIT_MS = 1000;
 /** For API calls that run when the process is told to stop; they take milliseconds. */
 const CLOSE_GRACE_MS = 5000;
 
-export async function startControl(config: Config, store: Store, log: Logger): Promise<RunningControl> {
+/** @param files left out: what they hold stays as it is at the start */
+export async function startControl(
+  config: Config,
+  store: Store,
+  log: Logger,
+  files?: FileWatch,
+): Promise<RunningControl> {
+  const tls = openServerTls('control.tls', config.control.tls, files);
   const webhooks = await openWebhooks(config, systemResolveHost, log);
   const { credentials, generatedToken } = await credentialsOf(config);
   const registry = new Registry();
@@ -64,7 +72,12 @@ export async function startControl(config: Config, store: Store, log: Logger): P
     registry,
     metricsPublic: config.control.metrics_public,
   });
-  const server = await startControlServer({ app, host: config.control.host, port: config.control.port });
+  const server = await startControlServer({
+    app,
+    host: config.control.host,
+    port: config.control.port,
+    tls,
+  });
   const workerTimeout = startWorkerTimeout({
     store,
     clock: systemClock,
@@ -97,7 +110,7 @@ export async function startControl(config: Config, store: Store, log: Logger): P
   });
   const deliveries = webhooks.start({ outbox: store, clock: systemClock, registry, version: VERSION });
   return {
-    address: server.address,
+    url: server.url,
     generatedToken,
     metrics: registry,
     async close() {

@@ -22,5 +22,7 @@ export interface Host {
   readFile(path: string): string;
   /** Resolves at the first SIGINT or SIGTERM from its first call on; a second one ends the process at once. */
   stopRequested(): Promise<string>;
+  /** At every SIGHUP. In a terminal it means that the terminal is gone, and ends the process as always. */
+  onHangup(listener: () => void): void;
   createLog(level: string): Logger;
 }

@@ -61,6 +61,9 @@ const host: Host = {
   endWithParent: () => void process.once('disconnect', () => process.exit()),
   readFile: (path) => readFileSync(path, 'utf8'),
   stopRequested: () => (stopRequested ??= firstSignal()),
+  onHangup: (listener) => {
+    if (!process.stdin.isTTY) process.on('SIGHUP', listener);
+  },
   createLog: (level) => createLog(level, pino.destination({ fd: 2, sync: true })),
 };
 

@@ -3,7 +3,7 @@ import { startProxy, type Proxy } from '../../proxy/proxy.ts';
 import type { Config } from '../../config/load.ts';
 import type { WorkerRequest } from '../core/worker-changes.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { urlOf } from '../runtime/listen.ts';
+import { startFileWatch, type FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Exporting } from '../runtime/otel/exporting.ts';
 import { readExportSettings } from '../runtime/otel/settings.ts';
@@ -30,18 +30,19 @@ export async function runStandalone(host: Host, { config, log }: Settings): Prom
 
 /**
  * Both planes over one store, in this process.
- * @param exportBy whose environment says what is exported; without, nothing is
+ * @param host whose environment says what is exported, and whose files are read again when they change; without, neither is done
  */
 export async function startPlanes(
   opened: AsyncDisposableStack,
   config: Config,
   log: Logger,
-  exportBy?: Host,
+  host?: Host,
 ): Promise<{ store: Store; control: RunningControl; proxy: Proxy }> {
-  const store = await open(opened, await openStore(config, log));
-  const exporting = exportBy && (await openExport(opened, exportBy, log, 'lanewise'));
-  const control = await openControl(opened, config, store, log);
-  const proxy = await openProxy(opened, config, store, log, { tracer: exporting?.tracer });
+  const files = host && openFiles(opened, host, log);
+  const store = await open(opened, await openStore(config, log, files));
+  const exporting = host && (await openExport(opened, host, log, 'lanewise'));
+  const control = await openControl(opened, config, store, log, files);
+  const proxy = await openProxy(opened, config, store, log, { tracer: exporting?.tracer, files });
   await exporting?.exportMetrics({ control: control.metrics, proxy: proxy.metrics });
   return { store, control, proxy };
 }
@@ -49,13 +50,14 @@ export async function startPlanes(
 export async function runControl(host: Host, { config, log }: Settings): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
-  const store = await open(opened, await openSharedStore(config, log, 'lanewise control'));
+  const files = openFiles(opened, host, log);
+  const store = await open(opened, await openSharedStore(config, log, 'lanewise control', files));
   // A wrong password or address is better said now than in the answer to the first request.
   await store.ping();
   const exporting = await openExport(opened, host, log, 'lanewise-control');
-  const control = await openControl(opened, config, store, log);
+  const control = await openControl(opened, config, store, log, files);
   await exporting?.exportMetrics({ control: control.metrics });
-  host.print(`Lanewise ${VERSION} control plane on ${urlOf(control.address)}\n${tokenLine(control)}`);
+  host.print(`Lanewise ${VERSION} control plane on ${control.url}\n${tokenLine(control)}`);
   await untilStopped(stopRequested, log);
 }
 
@@ -63,10 +65,12 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
 export async function runProxy(host: Host, { config, log }: Settings, worker?: WorkerRequest): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
-  const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy'));
+  const files = openFiles(opened, host, log);
+  const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy', files));
   const exporting = await openExport(opened, host, log, 'lanewise-proxy');
+  const tracer = exporting?.tracer;
   const consumeFor = worker?.id;
-  const proxy = await openProxy(opened, config, store, log, { consumeFor, tracer: exporting?.tracer });
+  const proxy = await openProxy(opened, config, store, log, { consumeFor, tracer, files });
   await exporting?.exportMetrics({ proxy: proxy.metrics });
   if (worker !== undefined) {
     const registration = registerOwnWorker({
@@ -80,7 +84,7 @@ export async function runProxy(host: Host, { config, log }: Settings, worker?: W
     opened.defer(() => registration.stop());
   }
   host.print(
-    `Lanewise ${VERSION} proxy on ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}, admin on ${urlOf(proxy.adminAddress)}`,
+    `Lanewise ${VERSION} proxy on ${proxy.dispatchUrl}/dispatch/{queue}, admin on ${proxy.adminUrl}`,
   );
   await untilStopped(stopRequested, log);
 }
@@ -106,6 +110,14 @@ async function openExport(
   return exporting;
 }
 
+/** Certificates and tokens are read again when their files change, and at SIGHUP. */
+function openFiles(opened: AsyncDisposableStack, host: Host, log: Logger): FileWatch {
+  const files = startFileWatch(log);
+  opened.defer(() => files.close());
+  host.onHangup(() => files.reloadAll());
+  return files;
+}
+
 async function open(opened: AsyncDisposableStack, store: Store): Promise<Store> {
   opened.defer(() => store.close());
   return store;
@@ -116,8 +128,9 @@ async function openControl(
   config: Config,
   store: Store,
   log: Logger,
+  files: FileWatch | undefined,
 ): Promise<RunningControl> {
-  const control = await startControl(config, store, log);
+  const control = await startControl(config, store, log, files);
   opened.defer(() => control.close());
   return control;
 }
@@ -130,7 +143,12 @@ async function openProxy(
   {
     consumeFor,
     tracer,
-  }: { readonly consumeFor?: string | undefined; readonly tracer: JobTracer | undefined },
+    files,
+  }: {
+    readonly consumeFor?: string | undefined;
+    readonly tracer: JobTracer | undefined;
+    readonly files: FileWatch | undefined;
+  },
 ): Promise<Proxy> {
   const proxy = await startProxy({
     config,
@@ -140,6 +158,7 @@ async function openProxy(
     random: Math.random,
     version: VERSION,
     tracer,
+    files,
     ...(consumeFor !== undefined && { consumeFor }),
   });
   opened.defer(() => proxy.close(config.shutdown_timeout));
@@ -171,14 +190,14 @@ async function describeStore(store: Store, config: Config): Promise<string> {
 }
 
 function standaloneBanner(control: RunningControl, proxy: Proxy, storeLine: string): string {
-  const api = `${urlOf(control.address)}/api/v1/canary`;
+  const api = `${control.url}/api/v1/canary`;
   const token = control.generatedToken === undefined ? '<token>' : `$(cat ${control.generatedToken.path})`;
   return `Lanewise ${VERSION} is running (${storeLine})
 
   API        ${api}
-  API docs   ${urlOf(control.address)}/docs
-  Dispatch   ${urlOf(proxy.dispatchAddress)}/dispatch/{queue}
-  Admin      ${urlOf(proxy.adminAddress)}  (/metrics /healthz /readyz /routes)
+  API docs   ${control.url}/docs
+  Dispatch   ${proxy.dispatchUrl}/dispatch/{queue}
+  Admin      ${proxy.adminUrl}  (/metrics /healthz /readyz /routes)
 ${tokenLine(control)}
 
 Try it:

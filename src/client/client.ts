@@ -1,5 +1,6 @@
 import { ROUTES, type Operations } from './api-types.ts';
 import { ApiError, refusalOf, UnreachableError } from './errors.ts';
+import { createTransport, type TlsOptions, type Transport } from './transport.ts';
 
 /**
  * The control API as functions, one for each operation of the OpenAPI document: types and addresses both are made from
@@ -13,6 +14,8 @@ export interface ClientOptions {
   /** Of the control plane, without `/api/…`; `http://127.0.0.1:8080` if left out. */
   readonly url?: string | undefined;
   readonly token?: string | undefined;
+  /** For `https://` with a CA or a certificate of one's own. */
+  readonly tls?: TlsOptions | undefined;
   /** Of one call, 10 s if left out. */
   readonly timeoutMs?: number | undefined;
 }
@@ -51,6 +54,7 @@ export interface Exchange<Body> {
 export type Client = { readonly [N in Name]: Call<N> } & {
   readonly url: string;
   readonly token: string | undefined;
+  readonly transport: Transport;
   /** An operation by its name, for those who need the status or the ETag as well. */
   exchange<N extends Name, I extends Input<N>>(name: N, input: I): Promise<Exchange<Answer<N, I>>>;
 };
@@ -59,6 +63,7 @@ export type Client = { readonly [N in Name]: Call<N> } & {
 export function createClient(options: ClientOptions = {}): Client {
   const url = (options.url ?? CONTROL_URL_DEFAULT).replace(/\/+$/, '');
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+  const transport = createTransport(options.tls);
   const authorization = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
 
   async function exchange(name: Name, input: AnyInput = {}): Promise<Exchange<unknown>> {
@@ -67,7 +72,11 @@ export function createClient(options: ClientOptions = {}): Client {
     const signal = input.signal === undefined ? timeout : AbortSignal.any([timeout, input.signal]);
     let answer;
     try {
-      answer = await fetch(target, { ...init, headers: { ...init.headers, ...authorization }, signal });
+      answer = await transport.fetch(target, {
+        ...init,
+        headers: { ...init.headers, ...authorization },
+        signal,
+      });
       if (answer.ok) return { body: await bodyOf(answer), status: answer.status, etag: etagOf(answer) };
     } catch (error) {
       if (input.signal?.aborted === true) throw error;
@@ -81,7 +90,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const calls = names.map(
     (name) => [name, async (input?: AnyInput) => (await exchange(name, input)).body] as const,
   );
-  return { ...Object.fromEntries(calls), exchange, url, token: options.token } as Client;
+  return { ...Object.fromEntries(calls), exchange, url, token: options.token, transport } as Client;
 }
 
 type Scalar = string | number | undefined;

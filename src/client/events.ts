@@ -53,7 +53,8 @@ export async function* followEvents(
     throw error;
   }
   do {
-    const stream = openStream(client, id, since);
+    const stream = await openStream(client, id, since);
+    if (signal.aborted) stream.close();
     const stop = (): void => stream.close();
     signal.addEventListener('abort', stop);
     try {
@@ -94,11 +95,11 @@ interface Stream {
   readonly closeCode: number | undefined;
 }
 
-function openStream(client: Client, id: string, since: string | undefined): Stream {
+async function openStream(client: Client, id: string, since: string | undefined): Promise<Stream> {
   const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`;
   const url = `${client.url.replace(/^http/, 'ws')}/api/v1/canary/deployments/${encodeURIComponent(id)}/events${query}`;
   const token = client.token === undefined ? [] : [`bearer.${encodeURIComponent(client.token)}`];
-  const socket = new WebSocket(url, ['lanewise.v1', ...token]);
+  const socket = await client.transport.openWebSocket(url, ['lanewise.v1', ...token]);
   const arrived: (EventFrame | 'open')[] = [];
   let closeCode: number | undefined;
   let isOver = false;

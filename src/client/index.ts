@@ -12,3 +12,4 @@ export {
   type ProducerOptions,
 } from './producer.ts';
 export { registerWorker, type Registration, type WorkerOptions, type WorkerReport } from './worker.ts';
+export type { TlsOptions, Transport } from './transport.ts';

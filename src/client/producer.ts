@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Lane } from '../core/lane.ts';
 import { codeOf, reasonOf, refusalOf, type Refusal } from './errors.ts';
+import { createTransport, type TlsOptions } from './transport.ts';
 
 /** Dispatching jobs through the proxy beside the producer. */
 
@@ -9,6 +10,8 @@ export const DISPATCH_URL_DEFAULT = 'http://127.0.0.1:8090';
 export interface ProducerOptions {
   /** Of the proxy, without `/dispatch/…`; `http://127.0.0.1:8090` if left out. */
   readonly url?: string | undefined;
+  /** For `https://` with a CA or a certificate of one's own. */
+  readonly tls?: TlsOptions | undefined;
 }
 
 export interface DispatchOptions {
@@ -94,7 +97,8 @@ export class DispatchError extends Error implements Refusal {
   }
 }
 
-export function createProducer({ url = DISPATCH_URL_DEFAULT }: ProducerOptions = {}): Producer {
+export function createProducer({ url = DISPATCH_URL_DEFAULT, tls }: ProducerOptions = {}): Producer {
+  const transport = createTransport(tls);
   const base = url.replace(/\/+$/, '');
   return {
     async dispatch(queue, body, options = {}) {
@@ -102,7 +106,7 @@ export function createProducer({ url = DISPATCH_URL_DEFAULT }: ProducerOptions =
       const target = `${base}/dispatch/${encodeURIComponent(queue)}${pathOf(options.path)}`;
       let response;
       try {
-        response = await fetch(target, requestOf(jobId, body, options));
+        response = await transport.fetch(target, requestOf(jobId, body, options));
       } catch (error) {
         if (options.signal?.aborted === true) throw error;
         throw unreachable(base, jobId, error);

@@ -1,4 +1,4 @@
-import { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Server } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { OperatorError } from './operator-error.ts';
@@ -67,14 +67,14 @@ export async function stopListening(
 }
 
 /** Stops listening and ends the connections that are left. */
-export function closeServer(server: Server): Promise<void> {
+export function closeServer(server: HttpServer): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    if (server instanceof HttpServer) server.closeAllConnections();
+    server.closeAllConnections();
   });
 }
 
 /** `http://127.0.0.1:8080` */
-export function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+export function urlOf({ address, family, port }: AddressInfo, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

@@ -33,8 +33,14 @@ describe('configuration', () => {
   it('has the documented defaults', () => {
     const { config } = load();
     expect(config.control).toMatchObject({ host: '127.0.0.1', port: 8080, metrics_public: true });
-    expect(config.proxy).toEqual({ host: '127.0.0.1', port: 8090, reuse_port: false, worker_tls: {} });
-    expect(config.admin).toEqual({ host: '127.0.0.1', port: 8091 });
+    expect(config.proxy).toEqual({
+      host: '127.0.0.1',
+      port: 8090,
+      reuse_port: false,
+      tls: {},
+      worker_tls: {},
+    });
+    expect(config.admin).toEqual({ host: '127.0.0.1', port: 8091, tls: {} });
     expect(config).toMatchObject({
       data_dir: '.lanewise',
       log_level: 'info',

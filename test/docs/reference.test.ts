@@ -3,7 +3,6 @@ import { OUTCOMES } from '../../src/core/outcome.ts';
 import { ERROR_STATUS } from '../../src/core/errors.ts';
 import { BASE_PATH } from '../../control/app.ts';
 import { startControl } from '../../src/cli/control.ts';
-import { urlOf } from '../../src/runtime/listen.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openControl } from '../control/harness.ts';
 import { Rig } from '../helpers/rig.ts';
@@ -26,7 +25,7 @@ function documentedMetrics(part: string): ReadonlyMap<string, string> {
 test('docs/operations.md lists every metric of both planes, with its type', async () => {
   await using rig = await Rig.start({ settings: { LANEWISE_CONTROL_PORT: '0' } });
   const control = await startControl(rig.config, rig.store, createLog('silent'));
-  const ofControl = await (await fetch(`${urlOf(control.address)}/metrics`)).text();
+  const ofControl = await (await fetch(`${control.url}/metrics`)).text();
   await control.close();
   const [proxyPart, controlPart] = sectionOf(OPERATIONS, '## Metrics').split('\nControl plane:\n');
   expect(documentedMetrics(proxyPart!)).toEqual(metricsIn((await rig.admin('/metrics')).body));

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /**
  * HTTP without an HTTP library, for what no library would send or accept: a client that writes bytes, and a worker that
@@ -178,9 +179,10 @@ export class RawClient implements AsyncDisposable {
   #closed = false;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(url: string) {
+  private constructor(url: string, ca: string | undefined) {
     const { hostname, port } = new URL(url);
-    this.socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const where = { host: hostname, port: Number(port), allowHalfOpen: true };
+    this.socket = ca === undefined ? connect(where) : connectTls({ ...where, ca });
     this.socket.setEncoding('latin1');
     this.socket.on('data', (text: string) => {
       this.#received += text;
@@ -195,9 +197,10 @@ export class RawClient implements AsyncDisposable {
     this.socket.on('error', () => {});
   }
 
-  static async connect(url: string): Promise<RawClient> {
-    const client = new RawClient(url);
-    await once(client.socket, 'connect');
+  /** @param ca of the server, if it speaks TLS */
+  static async connect(url: string, ca?: string): Promise<RawClient> {
+    const client = new RawClient(url, ca);
+    await once(client.socket, ca === undefined ? 'connect' : 'secureConnect');
     return client;
   }
 

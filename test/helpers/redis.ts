@@ -99,9 +99,9 @@ export interface RedisCluster extends AsyncDisposable {
 }
 
 /** Three masters that share the slots, and that many replicas of the first, of which one takes over when it dies. */
-export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
+export async function startRedisCluster(replicas = 0, tls?: RedisTls): Promise<RedisCluster> {
   const size = 3 + replicas;
-  const nodes = await Promise.all(Array.from({ length: size }, startClusterNode));
+  const nodes = await Promise.all(Array.from({ length: size }, () => startClusterNode(tls)));
   const clients = nodes.map(({ server }) => server.client());
   const bounds = [0, 5461, 10923, 16384];
   for (const [i, client] of clients.entries()) {
@@ -109,8 +109,8 @@ export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
     if (i < 3)
       await client.call('CLUSTER', 'ADDSLOTSRANGE', String(bounds[i]), String((bounds[i + 1] ?? 0) - 1));
   }
-  for (const { server, busPort } of nodes) {
-    await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(server.port), String(busPort));
+  for (const { server, busPort, tlsPort } of nodes) {
+    await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(tlsPort ?? server.port), String(busPort));
   }
   for (const client of clients) {
     await until(async () => {
@@ -128,7 +128,10 @@ export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
       );
   }
   return {
-    url: `redis+cluster://${nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`,
+    url:
+      tls === undefined
+        ? `redis+cluster://${nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`
+        : `rediss+cluster://${nodes.map(({ tlsPort }) => `127.0.0.1:${tlsPort}`).join(',')}`,
     nodes: nodes.map(({ server }) => server),
     async [Symbol.asyncDispose]() {
       await Promise.all(nodes.map(({ server }) => server[Symbol.asyncDispose]()));
@@ -136,15 +139,46 @@ export async function startRedisCluster(replicas = 0): Promise<RedisCluster> {
   };
 }
 
-async function startClusterNode(): Promise<{ readonly server: RedisServer; readonly busPort: number }> {
+interface ClusterNode {
+  readonly server: RedisServer;
+  readonly busPort: number;
+  readonly tlsPort: number | undefined;
+}
+
+async function startClusterNode(tls: RedisTls | undefined): Promise<ClusterNode> {
   const busPort = await freePort();
+  const secure = tls && (await tlsFlags(tls));
   const flags = {
     '--cluster-enabled': 'yes',
     '--cluster-port': String(busPort),
     '--cluster-node-timeout': '2000',
     ...REPLICATION,
   };
-  return { server: await startRedis({ args: Object.entries(flags).flat() }), busPort };
+  // Only a Cluster whose nodes speak TLS with each other tells clients of the ports for TLS.
+  const args = [...Object.entries(flags).flat(), ...(secure ? ['--tls-cluster', 'yes', ...secure.args] : [])];
+  return { server: await startRedis({ args }), busPort, tlsPort: secure?.port };
+}
+
+/** Certificates of a server, in files. */
+export interface RedisTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+  /** Clients must show a certificate of that CA. */
+  readonly asksClients: boolean;
+}
+
+/** For a port with TLS beside the plain one, which tests look through. */
+export async function tlsFlags({ cert, key, ca, asksClients }: RedisTls) {
+  const port = await freePort();
+  const flags = {
+    '--tls-port': String(port),
+    '--tls-cert-file': cert,
+    '--tls-key-file': key,
+    '--tls-ca-cert-file': ca,
+    '--tls-auth-clients': asksClients ? 'yes' : 'no',
+  };
+  return { port, args: Object.entries(flags).flat() };
 }
 
 /** Replicas begin at once; by default they wait five seconds for each other. */
@@ -160,7 +194,11 @@ export interface RedisSentinel extends AsyncDisposable {
 }
 
 /** Watches one master under the name `main`. @param quorum Sentinels that must miss it before one of them acts */
-export async function startRedisSentinel(master: RedisServer, quorum = 1): Promise<RedisSentinel> {
+export async function startRedisSentinel(
+  master: Pick<RedisServer, 'port'>,
+  quorum = 1,
+  args: readonly string[] = [],
+): Promise<RedisSentinel> {
   const dir = await mkdtemp(join(tmpdir(), 'lanewise-sentinel-'));
   const port = await freePort();
   const file = join(dir, 'sentinel.conf');
@@ -174,7 +212,7 @@ export async function startRedisSentinel(master: RedisServer, quorum = 1): Promi
     'sentinel parallel-syncs main 2',
   ];
   await writeFile(file, lines.map((line) => `${line}\n`).join(''));
-  const child = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('redis-server', [file, '--sentinel', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   await ready(child, port, undefined);
   return {
     port,

@@ -10,7 +10,6 @@ import type { Deployment, RoutingStrategy } from '../../src/core/deployment.ts';
 import { openSplit, promoted, rolledBack, withPercentage, type Route } from '../../src/core/route.ts';
 import { NO_WORKER_METRICS, type Worker } from '../../src/core/worker.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { urlOf } from '../../src/runtime/listen.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
@@ -105,11 +104,11 @@ export class Rig implements AsyncDisposable {
   }
 
   get dispatchUrl(): string {
-    return urlOf(this.proxy.dispatchAddress);
+    return this.proxy.dispatchUrl;
   }
 
   get adminUrl(): string {
-    return urlOf(this.proxy.adminAddress);
+    return this.proxy.adminUrl;
   }
 
   /** Registers a worker and waits until the proxy routes by it. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { access, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useCertificates } from '../helpers/certificates.ts';
 import { LanewiseProcess, temporaryDirectory, type Environment } from '../helpers/process.ts';
 import { freePort, startRedis, type RedisServer } from '../helpers/redis.ts';
 import { Standalone } from '../helpers/system.ts';
@@ -310,5 +311,65 @@ describe('configuration', () => {
     });
     await process.printed(/Ctrl-C stops\./);
     expect(process.stderr).toContain('LANEWISE_TURBO');
+  });
+});
+
+describe('certificates', () => {
+  const at = useCertificates();
+
+  test.each([
+    [
+      'control',
+      'a key of another certificate',
+      { cert: 'control.pem', key: 'worker.key' },
+      'control.tls.key: the key in',
+    ],
+    [
+      'admin',
+      'no certificate',
+      { cert: 'control.key', key: 'control.key' },
+      'admin.tls.cert: there is no PEM certificate in',
+    ],
+    [
+      'proxy',
+      'a file that is not there',
+      { cert: 'none.pem', key: 'control.key' },
+      'proxy.tls.cert: cannot read',
+    ],
+  ] as const)('of the listener %s with %s', async (listener, _what, files, problem) => {
+    const dataDir = newDataDir();
+    const name = `LANEWISE_${listener.toUpperCase()}_TLS`;
+    const { message } = await failing(['standalone'], {
+      [`${name}_CERT`]: at(files.cert),
+      [`${name}_KEY`]: at(files.key),
+      LANEWISE_DATA_DIR: dataDir,
+    });
+    expect(message).toContain(problem);
+    expect(message).toContain(at(files.cert));
+    expect(message.split('\n')).toHaveLength(1);
+    await startsOn(dataDir);
+  });
+
+  test('that no listener or connection would use', async () => {
+    const { message } = await failing(['standalone'], {
+      LANEWISE_CONTROL_TLS_CLIENT_CA: at('ca.pem'),
+      LANEWISE_PROXY_TLS_CERT: at('control.pem'),
+      LANEWISE_REDIS_TLS_KEY_PASSPHRASE: 'hush-secret',
+      LANEWISE_DATA_DIR: newDataDir(),
+    });
+    expect(message.split('\n').slice(1)).toEqual([
+      '  redis_tls.key: is missing, and goes with key_passphrase',
+      '  control.tls.cert: is missing, and goes with client_ca',
+      '  proxy.tls.key: is missing, and goes with cert',
+    ]);
+  });
+
+  test('for a Redis that is spoken to in plain', async () => {
+    const { message } = await failing(['control'], {
+      REDIS_URL: redis.url,
+      LANEWISE_REDIS_TLS_CA: at('ca.pem'),
+      LANEWISE_DATA_DIR: newDataDir(),
+    });
+    expect(message).toContain('redis_tls is set, but REDIS_URL does not ask for TLS');
   });
 });

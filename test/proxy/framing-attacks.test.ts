@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { useCertificates } from '../helpers/certificates.ts';
 import { RawClient, RawWorker } from '../helpers/raw-http.ts';
 import { Rig } from '../helpers/rig.ts';
 
@@ -246,5 +248,46 @@ describe('a header that a worker could take for another one', () => {
   it('is only what looks like one that means something here', async () => {
     await rig.send('jobs', { headers: { my_header: '1' } });
     expect(worker.requests.at(-1)!.headers).toContainEqual(['my_header', '1']);
+  });
+});
+
+describe('over TLS', () => {
+  const at = useCertificates();
+  let ca: string;
+  let secure: Rig;
+  let own: RawWorker;
+
+  beforeAll(async () => {
+    ca = await readFile(at('ca.pem'), 'utf8');
+    secure = await Rig.start({
+      settings: { LANEWISE_PROXY_TLS_CERT: at('control.pem'), LANEWISE_PROXY_TLS_KEY: at('control.key') },
+    });
+    own = await RawWorker.start();
+    await secure.register({ url: own.url });
+  });
+  afterAll(async () => {
+    await secure[Symbol.asyncDispose]();
+    await own[Symbol.asyncDispose]();
+  });
+
+  it('the same is refused, and reaches no worker', async () => {
+    // All at once, since the proxy waits a while for the ends of some.
+    const answers = REFUSED.map(async ([name, bytes]) => {
+      await using client = await RawClient.connect(secure.dispatchUrl, ca);
+      client.write(bytes);
+      return [name, (await client.until('closed')).slice(0, 13)];
+    });
+    expect(await Promise.all(answers)).toEqual(REFUSED.map(([name]) => [name, 'HTTP/1.1 400 ']));
+    expect(own.requests).toEqual([]);
+  });
+
+  it('the same is forwarded', async () => {
+    for (const [name, bytes, body, target = '/'] of FORWARDED) {
+      const before = own.requests.length;
+      await using client = await RawClient.connect(secure.dispatchUrl, ca);
+      client.write(bytes);
+      expect([name, (await client.until(/\r\n\r\nok$/)).slice(0, 15)]).toEqual([name, 'HTTP/1.1 200 OK']);
+      expect(own.requests.slice(before)).toMatchObject([{ target, body }]);
+    }
   });
 });

@@ -1,26 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { OperatorError } from '../../src/runtime/operator-error.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { useCertificates } from '../helpers/certificates.ts';
 import { Rig } from '../helpers/rig.ts';
 
 /** Workers elsewhere than at `http://`. */
 
-let directory: string;
-const at = (name: string): string => join(directory, name);
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'lanewise-addresses-'));
-  const script = join(import.meta.dirname, '../helpers/certificates.sh');
-  execFileSync('sh', [script, directory]);
-});
-afterAll(() => rm(directory, { recursive: true, force: true }));
+const at = useCertificates();
 
 async function start(settings: Record<string, string> = {}): Promise<Rig> {
   const rig = await Rig.start({ settings });
@@ -94,13 +83,36 @@ describe('a worker at https://', () => {
       expect((await unknown.send('jobs', { body })).status).toBeGreaterThanOrEqual(502);
   });
 
-  it.each([
-    [{ LANEWISE_PROXY_WORKER_TLS_CA: '/nowhere.pem' }, 'proxy.worker_tls.ca: cannot read /nowhere.pem'],
-    [{ LANEWISE_PROXY_WORKER_TLS_CERT: '/c.pem' }, 'cert and key go together'],
-  ])('needs files that are there: %j', async (settings, problem) => {
-    const starting = Rig.start({ settings });
-    await expect(starting).rejects.toThrow(OperatorError);
-    await expect(starting).rejects.toThrow(problem);
+  it.each(BODIES.map((body) => [body.length, body] as const))(
+    'with a certificate for another host is unreachable, with a body of %i bytes',
+    async (_length, body) => {
+      const [cert, key] = await Promise.all([readFile(at('misnamed.pem')), readFile(at('misnamed.key'))]);
+      const port = await listenTls({ cert, key });
+      const rig = await start({ LANEWISE_PROXY_WORKER_TLS_CA: at('ca.pem') });
+      await rig.register({ url: `https://127.0.0.1:${port}` });
+      const answer = await rig.send('jobs', { body });
+      expect(answer).toMatchObject({ status: 503, headers: { 'x-canary-error': 'WORKER_UNREACHABLE' } });
+    },
+  );
+
+  it.each(BODIES.map((body) => [body.length, body] as const))(
+    'that speaks plain HTTP gets no byte of a job of %i bytes',
+    async (_length, body) => {
+      let requests = 0;
+      const plain = createServer();
+      plain.on('request', () => requests++);
+      await listenOn(plain, { port: 0, host: '127.0.0.1' });
+      const rig = await start({ LANEWISE_PROXY_WORKER_TLS_CA: at('ca.pem') });
+      await rig.register({ url: `https://127.0.0.1:${(plain.address() as AddressInfo).port}` });
+      const answer = await rig.send('jobs', { body });
+      expect(answer).toMatchObject({ status: 503, headers: { 'x-canary-error': 'WORKER_UNREACHABLE' } });
+      expect(requests).toBe(0);
+    },
+  );
+
+  it('needs files that are there', async () => {
+    const starting = start({ LANEWISE_PROXY_WORKER_TLS_CA: '/nowhere.pem' });
+    await expect(starting).rejects.toThrow('proxy.worker_tls.ca: cannot read /nowhere.pem');
   });
 });
 

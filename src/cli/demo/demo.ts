@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../config/load.ts';
-import { urlOf } from '../../runtime/listen.ts';
 import type { Host } from '../host.ts';
 import { startPlanes } from '../planes.ts';
 import { createOperator, type Operator } from './operator.ts';
@@ -45,9 +44,9 @@ export async function runDemo(host: Host, options: { readonly keep: boolean }): 
     readFile: (path) => host.readFile(path),
   });
   const { control, proxy } = await startPlanes(opened, config, host.createLog('warn'));
-  const dispatchUrl = urlOf(proxy.dispatchAddress);
+  const dispatchUrl = proxy.dispatchUrl;
   const workers = opened.use(new DemoWorkers(host));
-  const operator = createOperator(urlOf(control.address), control.generatedToken!.token);
+  const operator = createOperator(control.url, control.generatedToken!.token);
 
   host.print(`Lanewise demo: jobs of ${QUEUE} go to ${dispatchUrl}/dispatch/${QUEUE}\n`);
   host.print(`Starting three workers of ${STABLE} and one of ${GOOD}, each in a process of its own…`);
@@ -80,7 +79,7 @@ export async function runDemo(host: Host, options: { readonly keep: boolean }): 
   summarize(host, load.totals);
   if (options.keep && !stopped.signal.aborted) {
     host.print(
-      `\nStill running (--keep): API ${urlOf(control.address)}/api/v1/canary, token ${control.generatedToken!.token}`,
+      `\nStill running (--keep): API ${control.url}/api/v1/canary, token ${control.generatedToken!.token}`,
     );
     host.print('Ctrl-C stops it.');
     await host.stopRequested();

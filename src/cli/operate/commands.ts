@@ -44,6 +44,12 @@ function common(command: Command): Command {
       'of the control plane; LANEWISE_URL, else the one that the configuration describes',
     )
     .option('--token <token>', 'LANEWISE_TOKEN is better, since others see options; else the local one')
+    .option(
+      '--ca <file>',
+      "of the control plane's certificate, PEM; LANEWISE_CA, else those that Node trusts",
+    )
+    .option('--cert <file>', 'certificate to show it, if it wants one; LANEWISE_CERT')
+    .option('--key <file>', "the certificate's private key; LANEWISE_KEY")
     .option('-c, --config <file>', 'YAML configuration of the local control plane');
 }
 

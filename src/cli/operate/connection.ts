@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { createClient, type Client } from '../../client/client.ts';
 import { loadConfig, type Config } from '../../../config/load.ts';
+import { OperatorError } from '../../runtime/operator-error.ts';
+import { readPemFiles, type TlsMaterial } from '../../runtime/tls/pem-files.ts';
 import { UsageError } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { readConfigFile } from '../settings.ts';
@@ -9,6 +11,9 @@ import { readConfigFile } from '../settings.ts';
 export interface ConnectionOptions {
   readonly url?: string;
   readonly token?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
   readonly config?: string;
 }
 
@@ -21,7 +26,9 @@ export function connect(host: Host, options: ConnectionOptions): Client {
   const url = options.url ?? nonEmpty(LANEWISE_URL);
   const token = options.token ?? nonEmpty(LANEWISE_TOKEN);
   if (url !== undefined) refuseOther(url);
-  if (url !== undefined && (token !== undefined || !isLoopbackUrl(url))) return createClient({ url, token });
+  const tls = tlsOf(host, options);
+  if (url !== undefined && (token !== undefined || !isLoopbackUrl(url)))
+    return createClient({ url, token, tls });
   const { config } = loadConfig({
     environment: host.environment,
     readFile: (path) => host.readFile(path),
@@ -29,7 +36,28 @@ export function connect(host: Host, options: ConnectionOptions): Client {
       file: { path: options.config, text: readConfigFile(host, options.config) },
     }),
   });
-  return createClient({ url: url ?? localUrl(config), token: token ?? localToken(host, config) });
+  return createClient({ url: url ?? localUrl(config), token: token ?? localToken(host, config), tls });
+}
+
+/** @throws OperatorError naming the option or variable and the file */
+function tlsOf(host: Host, options: ConnectionOptions): TlsMaterial | undefined {
+  const { LANEWISE_CA, LANEWISE_CERT, LANEWISE_KEY } = host.environment;
+  const ca = options.ca ?? nonEmpty(LANEWISE_CA);
+  const cert = options.cert ?? nonEmpty(LANEWISE_CERT);
+  const key = options.key ?? nonEmpty(LANEWISE_KEY);
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if ((cert === undefined) !== (key === undefined))
+    throw new OperatorError(
+      '--cert and --key (LANEWISE_CERT, LANEWISE_KEY) go together; give both or neither',
+    );
+  return readPemFiles(
+    { ca, cert, key },
+    {
+      ca: options.ca === undefined ? 'LANEWISE_CA' : '--ca',
+      cert: options.cert === undefined ? 'LANEWISE_CERT' : '--cert',
+      key: options.key === undefined ? 'LANEWISE_KEY' : '--key',
+    },
+  );
 }
 
 /** Others would fail too, but with the words of `fetch`. */
@@ -51,9 +79,10 @@ function isLoopbackUrl(url: string): boolean {
 }
 
 /** Who listens everywhere listens on loopback too. */
-function localUrl({ control: { host, port } }: Config): string {
-  if (host === '0.0.0.0' || host === '::') return `http://127.0.0.1:${port}`;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function localUrl({ control: { host, port, tls } }: Config): string {
+  const scheme = tls.cert === undefined ? 'http' : 'https';
+  if (host === '0.0.0.0' || host === '::') return `${scheme}://127.0.0.1:${port}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The one that the control plane has made, where it keeps it. Without it, the answer says that a token is needed. */

@@ -1,0 +1,37 @@
+import type { ClientTlsFiles } from '../../../config/tls.ts';
+import type { FileWatch } from '../file-watch.ts';
+import { pathsOf, readPemFiles, type TlsMaterial } from './pem-files.ts';
+
+/** How servers are spoken to: with what Node trusts, and no certificate of ours, where nothing is set. */
+export interface ClientTls {
+  /** As the files say now; another object once they have changed. */
+  readonly material: TlsMaterial;
+}
+
+/**
+ * @param name of the setting: `proxy.worker_tls`
+ * @throws OperatorError naming the setting and the file that is at fault
+ */
+export function openClientTls(
+  name: string,
+  { key_passphrase: passphrase, ...files }: ClientTlsFiles,
+  watch: FileWatch | undefined,
+): ClientTls {
+  const read = (): TlsMaterial =>
+    readPemFiles({ ...files, passphrase }, { ca: `${name}.ca`, cert: `${name}.cert`, key: `${name}.key` });
+  let material = read();
+  watch?.add({ name, paths: pathsOf(files), reload: () => void (material = read()) });
+  return {
+    get material() {
+      return material;
+    },
+  };
+}
+
+/** For libraries that keep their options and copy from them at each connection. */
+export function asLiveOptions(tls: ClientTls): TlsMaterial {
+  const options = {};
+  for (const name of ['ca', 'cert', 'key', 'passphrase'] as const)
+    Object.defineProperty(options, name, { enumerable: true, get: () => tls.material[name] });
+  return options;
+}
