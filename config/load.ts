@@ -2,7 +2,7 @@ import { parseDocument, parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { CLIENT_VARIABLES } from './client-variables.ts';
 import { configSchema, type ConfigInput } from './schema.ts';
-import { readSecretFiles } from './secret-files.ts';
+import { readSecretFiles, readTokensFile } from './secret-files.ts';
 
 /**
  * From a YAML text and the environment to a configuration, or to all that is wrong with it at once, each problem
@@ -81,6 +81,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     variables.set(key.path.join('.'), key.variable);
     set(input, key.path, key.isMap ? parseMap(key.variable, value, problems) : value);
   }
+  readTokensFile(input, variables, (path) => sources.readFile(path), problems);
   const fromFiles = readSecretFiles(input['webhooks'], (path) => sources.readFile(path), problems);
   for (const [key, name] of fromFiles) variables.set(key, name);
 

@@ -90,6 +90,8 @@ const keys = z.strictObject({
     .prefault({}),
 
   tokens: text('must be name:role:secret[:tenant], several separated by commas').optional(),
+  /** Where `tokens` are read from, again when it changes. */
+  tokens_file: text('must be the path of a file').optional(),
   /** Of each token; requests without a known one count by address. */
   rate_limit: z
     .strictObject({

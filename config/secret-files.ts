@@ -35,6 +35,34 @@ export function readSecretFiles(
   return read;
 }
 
+/**
+ * `tokens_file` in place of `tokens`; which of the two is in a variable wins.
+ * @param input what the operator wrote; changed in place, so that `tokens` has what counts, and `tokens_file` whence
+ * @param variables the keys that variables have set
+ */
+export function readTokensFile(
+  input: Record<string, unknown>,
+  variables: ReadonlyMap<string, string>,
+  readFile: (path: string) => string,
+  problems: string[],
+): void {
+  const { tokens, tokens_file: path } = input;
+  // That of the variable has been read.
+  if (typeof path !== 'string' || path.trim() === '' || variables.has('tokens_file')) return;
+  if (variables.has('tokens')) {
+    delete input['tokens_file'];
+  } else if (tokens !== undefined) {
+    problems.push('tokens and tokens_file are both set; keep one');
+  } else {
+    try {
+      input['tokens'] = readFile(path.trim()).trim();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      problems.push(`tokens_file: cannot read ${path} (${reason})`);
+    }
+  }
+}
+
 function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

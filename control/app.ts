@@ -114,7 +114,7 @@ export function createControlPlane(deps: ControlDeps): ControlPlane {
     log,
     ...eventStreamSettings(deps.eventStream, observer),
   });
-  addEventStream(api, deployments, streams, log);
+  addEventStream(api, deployments, streams, deps.credentials, log);
   addDeploymentRoutes(api, deployments, observer, deps);
   addObservationRoutes(api, deployments, observer);
   addDeploymentActionRoutes(api, deployments);

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { IDENTIFIER, isNamed } from '../src/core/names.ts';
 
 /**
  * Who may do what. A secret is kept only as its SHA-256; looking one up compares against every credential in constant
@@ -17,7 +16,7 @@ const PERMISSIONS = {
 } as const satisfies Readonly<Record<string, readonly Permission[]>>;
 
 export type Role = keyof typeof PERMISSIONS;
-const ROLES = Object.keys(PERMISSIONS) as readonly Role[];
+export const ROLES = Object.keys(PERMISSIONS) as readonly Role[];
 
 export interface Credential {
   readonly name: string;
@@ -26,13 +25,19 @@ export interface Credential {
   readonly tenant?: string;
 }
 
-export interface Token extends Credential {
-  readonly secret: string;
-}
+/** What opens, or its SHA-256 in hexadecimal digits. */
+export type Token = Credential & ({ readonly secret: string } | { readonly sha256: string });
 
 export interface CredentialStore {
   /** Whose secret this is, if anybody's. */
   find(secret: string): Credential | undefined;
+  /** From now on these count and no others. */
+  replace(tokens: readonly Token[]): void;
+  /**
+   * Tells once a credential that `find` gave no longer counts, or at once if it doesn't any more.
+   * @returns forgets that
+   */
+  onWithdrawn(credential: Credential, listener: () => void): () => void;
 }
 
 export function may(role: Role, permission: Permission): boolean {
@@ -43,73 +48,72 @@ export function rolesThatMay(permission: Permission): readonly Role[] {
   return ROLES.filter((role) => may(role, permission));
 }
 
+interface Entry {
+  readonly digest: Buffer;
+  readonly credential: Credential;
+}
+
 export function createCredentialStore(tokens: readonly Token[]): CredentialStore {
-  const entries = tokens.map(({ secret, ...credential }) => ({ digest: digestOf(secret), credential }));
+  let entries: readonly Entry[] = tokens.map(entryOf);
+  const listeners = new Map<Credential, Set<() => void>>();
+  const counts = (credential: Credential): boolean =>
+    entries.some((entry) => entry.credential === credential);
+
   return {
     find(secret) {
-      const digest = digestOf(secret);
+      const digest = sha256(secret);
       let found: Credential | undefined;
       // No early end: the time must not tell which one it was.
       for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) found = entry.credential;
       return found;
     },
+    replace(next) {
+      // One that stays the same stays the same credential.
+      entries = next.map(entryOf).map((entry) => entries.find((old) => isSame(old, entry)) ?? entry);
+      for (const [credential, told] of listeners) {
+        if (counts(credential)) continue;
+        listeners.delete(credential);
+        for (const listener of told) listener();
+      }
+    },
+    onWithdrawn(credential, listener) {
+      if (!counts(credential)) {
+        listener();
+        return () => undefined;
+      }
+      const told = listeners.get(credential) ?? new Set();
+      listeners.set(credential, told.add(listener));
+      return () => {
+        told.delete(listener);
+        if (told.size === 0 && listeners.get(credential) === told) listeners.delete(credential);
+      };
+    },
   };
 }
 
-function digestOf(secret: string): Buffer {
+function entryOf(token: Token): Entry {
+  const { name, role, tenant } = token;
+  return { digest: digestOf(token), credential: { name, role, ...(tenant !== undefined && { tenant }) } };
+}
+
+function isSame(a: Entry, b: Entry): boolean {
+  const [left, right] = [a.credential, b.credential];
+  return (
+    a.digest.equals(b.digest) &&
+    left.name === right.name &&
+    left.role === right.role &&
+    left.tenant === right.tenant
+  );
+}
+
+export function digestOf(token: Token): Buffer {
+  return 'secret' in token ? sha256(token.secret) : Buffer.from(token.sha256, 'hex');
+}
+
+function sha256(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
-export class TokenProblems extends Error {
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(
-      `LANEWISE_TOKENS is not name:role:secret[:tenant], separated by commas:\n  ${problems.join('\n  ')}`,
-    );
-    this.name = 'TokenProblems';
-    this.problems = problems;
-  }
-}
-
-/** @throws TokenProblems with every problem; secrets are never quoted. */
-export function parseTokens(text: string): readonly Token[] {
-  const problems: string[] = [];
-  const tokens: Token[] = [];
-  for (const [i, entry] of text.split(',').entries()) {
-    const token = parseToken(entry.trim(), i + 1, problems);
-    if (token !== undefined) tokens.push(token);
-  }
-  for (const [i, token] of tokens.entries()) {
-    const earlier = tokens.slice(0, i);
-    if (earlier.some(({ name }) => name === token.name))
-      problems.push(`the name ${token.name} is used twice`);
-    if (earlier.some(({ secret }) => secret === token.secret))
-      problems.push(`the secret of ${token.name} is that of another entry`);
-  }
-  if (problems.length > 0) throw new TokenProblems(problems);
-  return tokens;
-}
-
-function parseToken(entry: string, number: number, problems: string[]): Token | undefined {
-  const parts = entry.split(':');
-  const [name = '', role = '', secret = '', tenant] = parts;
-  const place = `entry ${number}${isNamed(IDENTIFIER, name) && parts.length > 1 ? ` (${name})` : ''}`;
-  if (parts.length < 3 || parts.length > 4) {
-    problems.push(`${place}: has ${parts.length} of the parts name:role:secret[:tenant]`);
-    return undefined;
-  }
-  const before = problems.length;
-  if (!isNamed(IDENTIFIER, name)) problems.push(`${place}: the name must be ${IDENTIFIER.accepted}`);
-  if (!isRole(role)) problems.push(`${place}: the role must be one of ${ROLES.join(', ')}`);
-  if (!/^[\x21-\x7e]+$/.test(secret))
-    problems.push(`${place}: the secret must be visible ASCII characters without spaces, : or ,`);
-  if (tenant !== undefined && !isNamed(IDENTIFIER, tenant))
-    problems.push(`${place}: the tenant must be ${IDENTIFIER.accepted}`);
-  if (problems.length > before || !isRole(role)) return undefined;
-  return { name, role, secret, ...(tenant !== undefined && { tenant }) };
-}
-
-function isRole(text: string): text is Role {
+export function isRole(text: string): text is Role {
   return Object.hasOwn(PERMISSIONS, text);
 }

@@ -57,7 +57,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       try {
         const stream = await watchOf(id).open(since, isUp);
         return {
-          attach: (socket) => stream.attach(socket),
+          ...stream,
           close() {
             connections -= 1;
             stream.close();

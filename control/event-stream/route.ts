@@ -3,6 +3,7 @@ import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Logger } from '../../src/runtime/log.ts';
 import { needs } from '../auth.ts';
+import type { CredentialStore } from '../credentials.ts';
 import type { DeploymentService } from '../deployments.ts';
 import type { ControlEnv } from '../env.ts';
 import { detailsOf, expecting, knownFields, requestError } from '../http/problems.ts';
@@ -11,6 +12,10 @@ import type { StreamSocket } from './stream.ts';
 
 /** The same path as the list of events: a request to upgrade gets the stream, any other the list. */
 export const EVENTS_PATH = '/deployments/:id/events';
+
+/** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
+const CLOSE_POLICY = 1008;
+const WITHDRAWN = 'the token no longer counts';
 
 const sinceError = expecting('the id of an event, as in the frames of the stream or the list of events');
 
@@ -29,14 +34,20 @@ export function addEventStream(
   app: OpenAPIHono<ControlEnv>,
   service: DeploymentService,
   streams: EventStreams,
+  credentials: CredentialStore,
   log: Logger,
 ): void {
   const upgrade = upgradeWebSocket(
     async (c: Context<ControlEnv>) => {
       const since = sinceOf(c);
-      const deployment = await service.get(c.req.param('id') ?? '', c.get('credential'));
+      const credential = c.get('credential');
+      const deployment = await service.get(c.req.param('id') ?? '', credential);
       const stream = await streams.open(deployment, since);
-      untilGone(socketOf(c), () => stream.close());
+      const forget = credentials.onWithdrawn(credential, () => stream.end(CLOSE_POLICY, WITHDRAWN));
+      untilGone(socketOf(c), () => {
+        forget();
+        stream.close();
+      });
       return { onOpen: (_event, { raw }) => stream.attach(raw as unknown as StreamSocket) };
     },
     { onError: (error) => log.error({ err: error }, 'an event stream failed unexpectedly') },

@@ -25,6 +25,8 @@ export interface Watch {
 /** A place is kept from now on, before the client is told that it is connected. */
 export interface OpenStream {
   attach(socket: StreamSocket): void;
+  /** The last message, now or as soon as there is a connection. */
+  end(code: number, reason: string): void;
   /** The client has gone. To be called once. */
   close(): void;
 }
@@ -169,6 +171,7 @@ export function createWatch(deploymentId: string, options: WatchOptions, onEmpty
           stream.attach(socket);
           brief(stream);
         },
+        end: (code, reason) => stream.end(code, reason),
         close: () => close(stream),
       };
     },

@@ -4,16 +4,14 @@ import { laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Config } from '../../config/load.ts';
 import { profilesWith } from '../../config/own-profiles.ts';
 import { createControlPlane } from '../../control/app.ts';
-import { createCredentialStore, parseTokens, type CredentialStore } from '../../control/credentials.ts';
 import { startJudge } from '../../control/judge/judge.ts';
 import { startJudgeLease } from '../../control/judge/lease.ts';
 import { addJudgeMetrics } from '../../control/judge/metrics.ts';
 import { startLanes } from '../../control/lanes/start.ts';
-import { isLoopbackHost } from '../../control/loopback.ts';
 import { systemResolveHost } from '../../control/resolve-host.ts';
 import { startControlServer } from '../../control/server.ts';
 import { startWorkerTimeout } from '../../control/worker-timeout.ts';
-import { loadOrCreateToken, type StoredToken } from '../../control/token-file.ts';
+import type { StoredToken } from '../../control/token-file.ts';
 import { openWebhooks } from '../../control/webhooks/open.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { FileWatch } from '../runtime/file-watch.ts';
@@ -21,7 +19,7 @@ import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
 import { openServerTls } from '../runtime/tls/server-tls.ts';
 import { VERSION } from '../runtime/version.ts';
-import { OperatorError } from '../runtime/operator-error.ts';
+import { openCredentials } from './credentials.ts';
 
 /** The control plane, put together. */
 
@@ -48,7 +46,7 @@ export async function startControl(
 ): Promise<RunningControl> {
   const tls = openServerTls('control.tls', config.control.tls, files);
   const webhooks = await openWebhooks(config, systemResolveHost, log);
-  const { credentials, generatedToken } = await credentialsOf(config);
+  const { credentials, generatedToken } = await openCredentials(config, files);
   const registry = new Registry();
   const { app, deployments, catalog, drain } = createControlPlane({
     store,
@@ -122,23 +120,4 @@ export async function startControl(
       await server.close(CLOSE_GRACE_MS);
     },
   };
-}
-
-async function credentialsOf(
-  config: Config,
-): Promise<{ credentials: CredentialStore; generatedToken: StoredToken | undefined }> {
-  if (config.tokens !== undefined) {
-    return { credentials: createCredentialStore(parseTokens(config.tokens)), generatedToken: undefined };
-  }
-  const { host } = config.control;
-  if (!isLoopbackHost(host)) {
-    throw new OperatorError(
-      `LANEWISE_CONTROL_HOST is ${host}, which others can reach, and no credentials are configured. ` +
-        'Set LANEWISE_TOKENS to name:role:secret[:tenant] (roles: viewer, operator, worker, admin), ' +
-        'or listen on 127.0.0.1, where a token is generated',
-    );
-  }
-  const generatedToken = await loadOrCreateToken(config.data_dir);
-  const credentials = createCredentialStore([{ name: 'local', role: 'admin', secret: generatedToken.token }]);
-  return { credentials, generatedToken };
 }

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../../config/load.ts';
-import { TokenProblems } from '../../control/credentials.ts';
+import { TokenProblems } from '../../control/tokens.ts';
 import { ApiError, UnreachableError } from '../client/errors.ts';
 import { LanewiseError } from '../core/errors.ts';
 import { OperatorError } from '../runtime/operator-error.ts';

@@ -35,7 +35,8 @@ const RETRY_MS_MAX = 10_000;
  * Frames as they come, without a gap: after a break it goes on where it was. Ends when the deployment is deleted or the
  * signal is given.
  *
- * @throws ApiError, UnreachableError if the deployment can't be read at the beginning
+ * @throws ApiError, UnreachableError if the deployment can't be read at the beginning; ApiError also if the token no
+ *   longer counts later on
  */
 export async function* followEvents(
   client: Client,
@@ -84,7 +85,10 @@ async function isGone(client: Client, id: string, signal: AbortSignal): Promise<
     await client.getDeployment({ id, signal });
     return false;
   } catch (error) {
-    return error instanceof ApiError && error.code === 'DEPLOYMENT_NOT_FOUND';
+    if (!(error instanceof ApiError)) return false;
+    // A token that was withdrawn: no further try would mend that.
+    if (error.status === 401 || error.status === 403) throw error;
+    return error.code === 'DEPLOYMENT_NOT_FOUND';
   }
 }
 

@@ -114,6 +114,23 @@ describe('configuration', () => {
     expect(config.tokens).toBe('ci:operator:s3cret');
   });
 
+  it('reads tokens from a file that the configuration names, unless a variable has some', () => {
+    const files = { '/run/tokens': 'ci:operator:s3cret\n' };
+    const yaml = 'tokens_file: /run/tokens';
+    expect(load({}, yaml, files).config).toMatchObject({
+      tokens: 'ci:operator:s3cret',
+      tokens_file: '/run/tokens',
+    });
+    const { config } = load({ LANEWISE_TOKENS: 'ops:admin:other' }, yaml, files);
+    expect([config.tokens, config.tokens_file]).toEqual(['ops:admin:other', undefined]);
+    expect(problemsOf(() => load({}, `${yaml}\ntokens: ops:admin:other`, files))).toEqual([
+      'tokens and tokens_file are both set; keep one',
+    ]);
+    expect(problemsOf(() => load({}, 'tokens_file: /gone'))).toEqual([
+      'tokens_file: cannot read /gone (no such file)',
+    ]);
+  });
+
   it('treats an empty variable as not set', () => {
     expect(load({ REDIS_URL: '', LANEWISE_PROXY_PORT: '' }).config.proxy.port).toBe(8090);
   });

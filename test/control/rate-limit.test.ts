@@ -105,6 +105,15 @@ describe('those without a known token', () => {
     expect((await callFrom(control, '203.0.113.8')).status).toBe(401);
   });
 
+  test('take nothing from a token that is guessed at', async () => {
+    const control = await openControl({ rateLimit: { perMinute: 3, burst: 3 } });
+    expect(limitsOf(await callFrom(control, '203.0.113.7', SECRETS.operator))[1]).toBe('2');
+    for (let i = 0; i < 5; i++) await callFrom(control, '203.0.113.8', `${SECRETS.operator}${i}`);
+    expect((await callFrom(control, '203.0.113.8', `${SECRETS.operator}5`)).status).toBe(429);
+    const after = await callFrom(control, '203.0.113.7', SECRETS.operator);
+    expect([after.status, limitsOf(after)[1]]).toEqual([200, '1']);
+  });
+
   test('are not told whether a guess was right, once they have made too many', async () => {
     const control = await openControl({ rateLimit: THREE });
     for (let i = 0; i < 4; i++) await callFrom(control, '203.0.113.7', `guess-${i}`);
