@@ -32,6 +32,7 @@ export class HealthProbes {
   readonly #rounds: Periodic;
   readonly #rhythms = new WeakMap<WorkerEndpoint, Rhythm>();
   readonly #asked = new Set<Promise<void>>();
+  readonly #stopped = new AbortController();
 
   /** Begins at once. */
   constructor(options: HealthProbesOptions) {
@@ -43,9 +44,9 @@ export class HealthProbes {
     );
   }
 
-  /** Resolves when the last answers have come; that takes no longer than their time-out. */
   async stop(): Promise<void> {
     await this.#rounds.stop();
+    this.#stopped.abort();
     await Promise.all(this.#asked);
   }
 
@@ -74,9 +75,10 @@ export class HealthProbes {
   async #ask(endpoint: WorkerEndpoint, rhythm: Rhythm): Promise<void> {
     rhythm.isAsked = true;
     const path = endpoint.worker.healthPath!;
-    const isWell = await saysWell(endpoint.forwarder!, path, this.#options.timeoutMs);
+    const { signal } = this.#stopped;
+    const isWell = await saysWell(endpoint.forwarder!, path, this.#options.timeoutMs, signal);
     rhythm.isAsked = false;
     // An answer from another path than it has now says nothing.
-    if (endpoint.worker.healthPath === path) endpoint.noteProbe(isWell);
+    if (!signal.aborted && endpoint.worker.healthPath === path) endpoint.noteProbe(isWell);
   }
 }

@@ -24,9 +24,15 @@ export function takesConnection(url: string, timeoutMs: number): Promise<boolean
 
 /**
  * GET of its health path, by the way that its jobs take.
+ * @param stopped ends it at once, as one that failed
  * @returns whether all of an answer of 2xx came in time
  */
-export function saysWell(forwarder: Forwarder, path: string, timeoutMs: number): Promise<boolean> {
+export function saysWell(
+  forwarder: Forwarder,
+  path: string,
+  timeoutMs: number,
+  stopped?: AbortSignal,
+): Promise<boolean> {
   return new Promise((resolve) => {
     let isGood = false;
     let bytes = 0;
@@ -37,6 +43,7 @@ export function saysWell(forwarder: Forwarder, path: string, timeoutMs: number):
     const timer = setTimeout(giveUp, timeoutMs);
     const end = (isWell: boolean): void => {
       clearTimeout(timer);
+      stopped?.removeEventListener('abort', giveUp);
       resolve(isWell);
     };
     const handler: ForwardHandler = {
@@ -55,6 +62,7 @@ export function saysWell(forwarder: Forwarder, path: string, timeoutMs: number):
       },
       onFailure: () => end(false),
     };
+    stopped?.addEventListener('abort', giveUp);
     const exchange = forwarder.forward({ method: 'GET', path, headers: [...HEADERS], body: null }, handler);
   });
 }

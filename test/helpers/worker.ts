@@ -27,6 +27,9 @@ export class TestWorker implements AsyncDisposable {
     this.version = version;
     this.answer = answer;
     this.server = createServer(onRequest ?? ((request, response) => void this.#collect(request, response)));
+    // The proxy closes what is idle. If both did, a process that has not run for seconds would send a job into a
+    // connection that is being closed; that is a failure of the job, and of no test.
+    this.server.keepAliveTimeout = 0;
   }
 
   static async start(

@@ -142,9 +142,9 @@ function overRatesAndSplits(
 ): void {
   for (const rule of rules) {
     print(`  ${rule}`);
-    print(`    jobs/s    ${SPLITS.map((split) => `${100 * split} % canary`.padStart(18)).join('')}`);
+    print(`    jobs/s    ${SPLITS.map((split) => `${100 * split} % canary`.padStart(22)).join('')}`);
     for (const perSecond of RATES) {
-      const cells = SPLITS.map((split) => cell(rule, perSecond, split).padStart(18));
+      const cells = SPLITS.map((split) => cell(rule, perSecond, split).padStart(22));
       print(`    ${String(perSecond).padEnd(9)} ${cells.join('')}`);
     }
   }
@@ -157,8 +157,8 @@ function grid(): void {
   print(
     `default, 1 % → 21 %: seconds / canary jobs until rollback, medians of ${runs} (share found, if not all)`,
   );
+  print('(within the time for 120 canary jobs, and within 40,000 s)');
   overRatesAndSplits(RULES, (rule, perSecond, split) => {
-    // Time for 120 canary jobs.
     const ticks = Math.min(40_000, Math.max(10, Math.ceil(120 / (perSecond * split))));
     const bad = scene(0.01, { errors: 0.21 }, perSecond, split);
     const result = runTrial(rule, { profile: 'default', scene: bad, ticks, runs });
