@@ -6,7 +6,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
  */
 
 /** `read`: every GET. `operate`: deployments and workers. `report`: what a worker says of itself. */
-export type Permission = 'read' | 'operate' | 'report';
+export const PERMISSION_NAMES = ['read', 'operate', 'report'] as const;
+export type Permission = (typeof PERMISSION_NAMES)[number];
 
 const PERMISSIONS = {
   viewer: ['read'],
@@ -40,8 +41,12 @@ export interface CredentialStore {
   onWithdrawn(credential: Credential, listener: () => void): () => void;
 }
 
+export function permissionsOf(role: Role): readonly Permission[] {
+  return PERMISSIONS[role];
+}
+
 export function may(role: Role, permission: Permission): boolean {
-  return (PERMISSIONS[role] as readonly Permission[]).includes(permission);
+  return permissionsOf(role).includes(permission);
 }
 
 export function rolesThatMay(permission: Permission): readonly Role[] {

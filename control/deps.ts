@@ -6,6 +6,7 @@ import type { Logger } from '../src/runtime/log.ts';
 import type { TokenRate } from '../src/runtime/store/request-store.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 import type { CredentialStore } from './credentials.ts';
+import type { DashboardFiles } from './dashboard-files.ts';
 import type { EventStreamSettings } from './event-stream/settings.ts';
 import type { ResolveHost } from './address-allow.ts';
 import type { QueueSettings } from './lanes/queue-catalog.ts';
@@ -44,6 +45,8 @@ export interface ControlDeps {
   readonly registry?: Registry;
   /** Serve `/metrics` to anybody. Left out: it takes a token, like everything that names queues. */
   readonly metricsPublic?: boolean;
+  /** What is served at `/`. Left out: a line that says how to build it. */
+  readonly dashboard?: DashboardFiles | undefined;
   /** Other than the defaults. */
   readonly eventStream?: Partial<EventStreamSettings>;
   /** The system's resolver if left out. */

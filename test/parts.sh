@@ -36,5 +36,7 @@ need curl curl 'Fedora: sudo dnf install curl    macOS: it comes with the system
 # Its rules and a dashboard are tested in it; the package brings promtool too.
 need prometheus prometheus 'Elsewhere: the release archive of Prometheus has prometheus and promtool'
 need promtool prometheus 'Elsewhere: the release archive of Prometheus has prometheus and promtool'
+# The dashboard is used in it.
+need chromium chromium 'Fedora: sudo dnf install chromium    macOS: brew install chromium'
 # Checks the units; the test of them is skipped where there is no systemd.
 want systemd-analyze systemd

@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     dir: import.meta.dirname,
     include: ['**/*.test.ts'],
+    globalSetup: [`${import.meta.dirname}/helpers/built-dashboard.ts`],
     // Two cores: a third worker would only make the process tests wait for each other.
     maxWorkers: 2,
     // In CI, where a machine may be far busier than any of ours; the report names what needed its second chance.

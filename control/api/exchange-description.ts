@@ -113,7 +113,7 @@ function parametersOf(method: Method, path: string, isApi: boolean): readonly Pa
 }
 
 /** Those that read something else of a deployment than the deployment. */
-const NOT_THE_DEPLOYMENT = /^\/deployments\/\{id\}\/(?:events|health|metrics)$/;
+const NOT_THE_DEPLOYMENT = /^\/deployments\/\{id\}\/(?:events|health|metrics|metrics\/history)$/;
 
 function headersOf(method: Method, path: string, status: number, isApi: boolean): readonly HeaderName[] {
   const names: HeaderName[] = ['X-Request-Id'];

@@ -220,7 +220,7 @@ function mean(values: readonly number[]): number | null {
 }
 
 /** Two decimals: no more is known. */
-function rounded(value: number | null): number | null {
+export function rounded(value: number | null): number | null {
   return value === null ? null : Math.round(value * 100) / 100;
 }
 

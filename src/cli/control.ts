@@ -4,6 +4,7 @@ import { laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Config } from '../../config/load.ts';
 import { profilesWith } from '../../config/own-profiles.ts';
 import { createControlPlane } from '../../control/app.ts';
+import { readDashboard } from '../../control/dashboard-files.ts';
 import { startJudge } from '../../control/judge/judge.ts';
 import { startJudgeLease } from '../../control/judge/lease.ts';
 import { addJudgeMetrics } from '../../control/judge/metrics.ts';
@@ -69,6 +70,7 @@ export async function startControl(
     version: VERSION,
     registry,
     metricsPublic: config.control.metrics_public,
+    dashboard: await readDashboard(),
   });
   const server = await startControlServer({
     app,

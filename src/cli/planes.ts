@@ -57,7 +57,9 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
   const exporting = await openExport(opened, host, log, 'lanewise-control');
   const control = await openControl(opened, config, store, log, files);
   await exporting?.exportMetrics({ control: control.metrics });
-  host.print(`Lanewise ${VERSION} control plane on ${control.url}\n${tokenLine(control)}`);
+  host.print(
+    `Lanewise ${VERSION} control plane on ${control.url}\n  Dashboard  ${dashboardUrl(control)}\n${tokenLine(control)}`,
+  );
   await untilStopped(stopRequested, log);
 }
 
@@ -172,6 +174,12 @@ async function untilStopped(stopRequested: Promise<string>, log: Logger): Promis
   log.info({ signal }, 'stopping: finishing what runs; a second signal ends it at once');
 }
 
+/** Behind the `#` the token stays in the browser, which takes it out of the address at once. */
+export function dashboardUrl({ url, generatedToken }: RunningControl): string {
+  const place = generatedToken === undefined ? '' : `#token=${generatedToken.token}`;
+  return `${url}/${place}`;
+}
+
 function tokenLine({ generatedToken }: RunningControl): string {
   return generatedToken === undefined
     ? '  Token      one of those in LANEWISE_TOKENS'
@@ -194,6 +202,7 @@ function standaloneBanner(control: RunningControl, proxy: Proxy, storeLine: stri
   const token = control.generatedToken === undefined ? '<token>' : `$(cat ${control.generatedToken.path})`;
   return `Lanewise ${VERSION} is running (${storeLine})
 
+  Dashboard  ${dashboardUrl(control)}
   API        ${api}
   API docs   ${control.url}/docs
   Dispatch   ${proxy.dispatchUrl}/dispatch/{queue}

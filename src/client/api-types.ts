@@ -316,6 +316,30 @@ export type CriterionEvidence = {
   proven: boolean;
 };
 
+export type DeploymentHistory = {
+  /** What each point is over. */
+  step: string;
+  points: readonly HistoryPoint[];
+};
+
+export type HistoryPoint = {
+  /** The end of the step. */
+  timestamp: string;
+  stable: LanePoint;
+  canary: LanePoint;
+};
+
+export type LanePoint = {
+  job_count: number;
+  jobs_per_second: number;
+
+  /** Percent. */
+  error_rate: number | null;
+
+  /** Milliseconds. */
+  p95_latency: number | null;
+};
+
 export type PercentageUpdated = { success: true; percentage: number; updated_at: string; routing: Routing };
 
 export type PercentageUpdate = { percentage: number };
@@ -524,6 +548,17 @@ export type DropRequest = {
   all?: true | undefined;
 };
 
+export type Credential = {
+  name: string;
+  role: 'viewer' | 'operator' | 'worker' | 'admin';
+
+  /** `read`: every GET. `operate`: deployments, workers and queues. `report`: what a worker says of itself. */
+  permissions: readonly ('read' | 'operate' | 'report')[];
+
+  /** The one that the token is limited to. */
+  tenant_id?: string | undefined;
+};
+
 /** What each operation takes (path, query, body and headers in one) and answers. */
 
 export interface Operations {
@@ -593,6 +628,18 @@ export interface Operations {
 
   /** Stable and canary side by side */
   getMetrics: { input: { id: string }; answer: DeploymentMetrics };
+
+  /** Stable and canary over time */
+  getHistory: {
+    input: {
+      id: string;
+      /** How far back; the metrics window if left out. */
+      window?: string | undefined;
+      /** A multiple of 5 s, of which the window has at most 120; the shortest such if left out. */
+      step?: string | undefined;
+    };
+    answer: DeploymentHistory;
+  };
 
   /** Change the share of the canary */
   setPercentage: {
@@ -739,6 +786,9 @@ export interface Operations {
 
   /** The profiles that a deployment can be created with */
   listProfiles: { input: {}; answer: { readonly [name: string]: Profile } };
+
+  /** Who the token is, and what it may do */
+  getCredential: { input: {}; answer: Credential };
 }
 
 export const ROUTES = {
@@ -751,6 +801,7 @@ export const ROUTES = {
   listDeploymentEvents: { method: 'GET', path: '/api/v1/canary/deployments/{id}/events' },
   getHealth: { method: 'GET', path: '/api/v1/canary/deployments/{id}/health' },
   getMetrics: { method: 'GET', path: '/api/v1/canary/deployments/{id}/metrics' },
+  getHistory: { method: 'GET', path: '/api/v1/canary/deployments/{id}/metrics/history' },
   setPercentage: { method: 'PUT', path: '/api/v1/canary/deployments/{id}/percentage' },
   promoteDeployment: { method: 'POST', path: '/api/v1/canary/deployments/{id}/promote' },
   rollBackDeployment: { method: 'POST', path: '/api/v1/canary/deployments/{id}/rollback' },
@@ -765,4 +816,5 @@ export const ROUTES = {
   dropDeadJobs: { method: 'DELETE', path: '/api/v1/canary/queues/{queue}/dead' },
   requeueDeadJobs: { method: 'POST', path: '/api/v1/canary/queues/{queue}/dead/requeue' },
   listProfiles: { method: 'GET', path: '/api/v1/canary/config/profiles' },
+  getCredential: { method: 'GET', path: '/api/v1/canary/config/credential' },
 } as const satisfies Record<keyof Operations, { method: string; path: string }>;

@@ -1,23 +1,9 @@
 import { pause } from '../runtime/periodic.ts';
 import type { Client } from './client.ts';
 import { ApiError } from './errors.ts';
+import type { EventFrame } from './event-frame.ts';
 
 /** The event stream of a deployment, over as many connections as it takes. */
-
-export interface EventFrame {
-  /** Only of what is kept. Good for `since`. */
-  readonly id?: string;
-  readonly type:
-    | 'percentage_updated'
-    | 'deployment_status_changed'
-    | 'promotion_triggered'
-    | 'rollback_triggered'
-    | 'health_status_changed'
-    | 'metrics_updated';
-  readonly deployment_id: string;
-  readonly timestamp: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
 
 export interface FollowOptions {
   /** The id of the last frame seen: everything later comes first. */

@@ -2,7 +2,8 @@
 export type * from './api-types.ts';
 export { createClient, type Client, type ClientOptions, type Exchange } from './client.ts';
 export { ApiError, UnreachableError } from './errors.ts';
-export { followEvents, type EventFrame, type FollowOptions } from './events.ts';
+export type { EventFrame } from './event-frame.ts';
+export { followEvents, type FollowOptions } from './events.ts';
 export {
   createProducer,
   DispatchError,

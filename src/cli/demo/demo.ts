@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../../config/load.ts';
 import type { Host } from '../host.ts';
-import { startPlanes } from '../planes.ts';
+import { dashboardUrl, startPlanes } from '../planes.ts';
 import { createOperator, type Operator } from './operator.ts';
 import { DemoLoad, type Interval, type VersionCounts } from './load.ts';
 import { DemoWorkers } from './workers.ts';
@@ -48,7 +48,8 @@ export async function runDemo(host: Host, options: { readonly keep: boolean }): 
   const workers = opened.use(new DemoWorkers(host));
   const operator = createOperator(control.url, control.generatedToken!.token);
 
-  host.print(`Lanewise demo: jobs of ${QUEUE} go to ${dispatchUrl}/dispatch/${QUEUE}\n`);
+  host.print(`Lanewise demo: jobs of ${QUEUE} go to ${dispatchUrl}/dispatch/${QUEUE}`);
+  host.print(`Watch it in the dashboard: ${dashboardUrl(control)}\n`);
   host.print(`Starting three workers of ${STABLE} and one of ${GOOD}, each in a process of its own…`);
   for (const id of ['stable-1', 'stable-2', 'stable-3']) {
     await operator.register(QUEUE, await workers.start(id, STABLE));

@@ -1,0 +1,3 @@
+import { buildDashboard, isUpToDate } from './build.ts';
+
+if (!(await isUpToDate())) await buildDashboard();
