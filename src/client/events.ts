@@ -1,5 +1,5 @@
 import { pause } from '../runtime/periodic.ts';
-import type { Client } from './client.ts';
+import type { Client } from './calls.ts';
 import { ApiError } from './errors.ts';
 import type { EventFrame } from './event-frame.ts';
 

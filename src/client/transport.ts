@@ -1,4 +1,5 @@
 import type { fetch as undiciFetch } from 'undici';
+import { plainTransport, type Transport } from './plain-transport.ts';
 
 /** What goes over the network, with certificates of one's own where there are some. */
 
@@ -12,18 +13,8 @@ export interface TlsOptions {
   readonly passphrase?: string | undefined;
 }
 
-export interface Transport {
-  fetch(target: string, init: RequestInit): Promise<Response>;
-  openWebSocket(url: string, protocols: string[]): Promise<WebSocket>;
-}
-
 export function createTransport(tls: TlsOptions | undefined): Transport {
-  if (tls === undefined) {
-    return {
-      fetch: (target, init) => fetch(target, init),
-      openWebSocket: async (url, protocols) => new WebSocket(url, protocols),
-    };
-  }
+  if (tls === undefined) return plainTransport;
   let opened: ReturnType<typeof open> | undefined;
   return {
     async fetch(target, init) {

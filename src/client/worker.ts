@@ -1,6 +1,7 @@
 import { pause } from '../runtime/periodic.ts';
 import type { WorkerRequest, WorkerStatusUpdate } from './api-types.ts';
-import { createClient, type Client, type ClientOptions } from './client.ts';
+import type { Client } from './calls.ts';
+import { createClient, type ClientOptions } from './client.ts';
 import { ApiError } from './errors.ts';
 
 /**

@@ -2,7 +2,6 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import type axe from 'axe-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import '../helpers/patience.ts';
 import type { View } from './browser.ts';
 import { setStage } from './stage.ts';
 

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import '../helpers/patience.ts';
 import { until } from '../helpers/patience.ts';
 import { setStage } from './stage.ts';
 

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { Client } from '../../../src/client/client.ts';
+import type { Client } from '../../../src/client/calls.ts';
 import { ApiError } from '../../../src/client/errors.ts';
 import { session, signOut } from './session.ts';
 

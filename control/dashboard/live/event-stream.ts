@@ -1,5 +1,5 @@
 import type { EventFrame } from '../../../src/client/event-frame.ts';
-import type { Client } from '../../../src/client/client.ts';
+import type { Client } from '../../../src/client/calls.ts';
 import {
   afterStream,
   retryDelay,

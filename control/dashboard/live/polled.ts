@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { Client } from '../../../src/client/client.ts';
+import type { Client } from '../../../src/client/calls.ts';
 import { refusalFrom, type Refusal } from '../model/refusal.ts';
 import { call, restUntil } from './call.ts';
 import { forgetSource, markFresh, markStale } from './freshness.ts';

@@ -1,7 +1,8 @@
 import { computed, signal } from '@preact/signals';
 import type { Credential } from '../../../src/client/api-types.ts';
-import { createClient, type Client } from '../../../src/client/client.ts';
+import { createCalls, type Client } from '../../../src/client/calls.ts';
 import { ApiError } from '../../../src/client/errors.ts';
+import { plainTransport } from '../../../src/client/plain-transport.ts';
 import { tokenOf } from '../model/place.ts';
 
 /**
@@ -33,8 +34,8 @@ const KEPT_AS = 'lanewise.token';
 /** Where the page is served from: a reverse proxy may have put a prefix before it. */
 const BASE_URL = new URL('.', window.location.href).href.replace(/\/+$/, '');
 
-export function clientOf(token: string): Client {
-  return createClient({ url: BASE_URL, token });
+function clientOf(token: string): Client {
+  return createCalls({ url: BASE_URL, token }, plainTransport);
 }
 
 /** Takes the token of the address (and out of it), or the one that this tab has had before. */

@@ -1,7 +1,7 @@
 import { effect } from '@preact/signals';
 import type { DeploymentMetrics, HealthStatus } from '../../../src/client/api-types.ts';
 import type { EventFrame } from '../../../src/client/event-frame.ts';
-import type { Client } from '../../../src/client/client.ts';
+import type { Client } from '../../../src/client/calls.ts';
 import { STREAM_START, type StreamState } from '../model/stream-state.ts';
 import { openEventStream, type EventStream } from './event-stream.ts';
 import { session } from './session.ts';

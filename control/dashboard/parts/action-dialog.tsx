@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import type { Client } from '../../../src/client/client.ts';
+import type { Client } from '../../../src/client/calls.ts';
 import { call } from '../live/call.ts';
 import { refusalFrom, type Refusal } from '../model/refusal.ts';
 import { Dialog } from './dialog.tsx';

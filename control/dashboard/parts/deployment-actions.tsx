@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Deployment } from '../../../src/client/api-types.ts';
-import type { Client } from '../../../src/client/client.ts';
+import type { Client } from '../../../src/client/calls.ts';
 import { call } from '../live/call.ts';
 import { isMovable, isOpen } from '../model/deployment.ts';
 import { hashOf } from '../model/place.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { createClient, type Client } from '../../client/client.ts';
+import type { Client } from '../../client/calls.ts';
+import { createClient } from '../../client/client.ts';
 import { loadConfig, type Config } from '../../../config/load.ts';
 import { OperatorError } from '../../runtime/operator-error.ts';
 import { readPemFiles, type TlsMaterial } from '../../runtime/tls/pem-files.ts';

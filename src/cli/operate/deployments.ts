@@ -1,5 +1,5 @@
 import type { Deployment, DeploymentEvent, DeploymentRequest, Routing } from '../../client/api-types.ts';
-import type { Client } from '../../client/client.ts';
+import type { Client } from '../../client/calls.ts';
 import { followEvents } from '../../client/events.ts';
 import { UsageError } from '../exit-codes.ts';
 import { deploymentLines, plain, type DeploymentFacts } from './deployment-view.ts';

@@ -1,5 +1,5 @@
 import type { Deployment } from '../../client/api-types.ts';
-import type { Client } from '../../client/client.ts';
+import type { Client } from '../../client/calls.ts';
 import { NotFoundError, UsageError } from '../exit-codes.ts';
 
 const WHOLE_ID = /^canary_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

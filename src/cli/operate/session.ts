@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Client } from '../../client/client.ts';
+import type { Client } from '../../client/calls.ts';
 import { DeclinedError, UsageError } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { tableLines, type Cell, type Column } from '../table.ts';

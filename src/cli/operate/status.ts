@@ -1,5 +1,5 @@
 import type { Routing } from '../../client/api-types.ts';
-import type { Client } from '../../client/client.ts';
+import type { Client } from '../../client/calls.ts';
 import { ApiError } from '../../client/errors.ts';
 import { paintOf } from './colours.ts';
 import { inSync } from './figures.ts';
