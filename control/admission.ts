@@ -3,7 +3,7 @@ import { createMiddleware } from 'hono/factory';
 import type { Clock } from '../src/core/clock.ts';
 import { LanewiseError } from '../src/core/errors.ts';
 import type { TokenResult } from '../src/runtime/store/request-store.ts';
-import { networkOf } from './address.ts';
+import { networkOf } from '../src/runtime/addresses/canonical-address.ts';
 import { identify } from './auth.ts';
 import type { Budget } from './budget.ts';
 import type { CredentialStore } from './credentials.ts';

@@ -36,7 +36,7 @@ import { createQueueService } from './lanes/queues.ts';
 import { createControlMetrics, type ControlMetrics } from './prometheus.ts';
 import { createObserver } from './observations.ts';
 import { createPropagationWatch } from './propagation.ts';
-import { systemResolveHost } from './resolve-host.ts';
+import { systemResolveHost } from '../src/runtime/addresses/resolve-host.ts';
 import { createWorkerUrlCheck } from './worker-url.ts';
 import { createWorkerService } from './workers.ts';
 

@@ -8,7 +8,7 @@ import type { Store } from '../src/runtime/store/store.ts';
 import type { CredentialStore } from './credentials.ts';
 import type { DashboardFiles } from './dashboard-files.ts';
 import type { EventStreamSettings } from './event-stream/settings.ts';
-import type { ResolveHost } from './address-allow.ts';
+import type { ResolveHost } from '../src/runtime/addresses/address-allow.ts';
 import type { QueueSettings } from './lanes/queue-catalog.ts';
 import type { Webhook } from './webhooks/webhook.ts';
 

@@ -1,5 +1,6 @@
 import { normalize } from 'node:path/posix';
-import { addressesOf, bareHost, createAddressAllow, type ResolveHost } from './address-allow.ts';
+import { addressesOf, bareHost, type ResolveHost } from '../src/runtime/addresses/address-allow.ts';
+import { createWorkerAllow, WORKER_URL_ALLOW } from '../src/runtime/addresses/worker-allow.ts';
 import { quote } from './http/problems.ts';
 
 /**
@@ -8,8 +9,8 @@ import { quote } from './http/problems.ts';
  * A Unix socket may be anybody's (a database, a container engine), so none is allowed but below directories that the
  * operator names.
  *
- * A name is resolved when its worker registers and every address of it is checked; an owner of the name's zone could
- * still point it elsewhere later, so in hostile surroundings register addresses.
+ * A name is resolved when its worker registers and every address of it is checked. The owner of the name's zone may point
+ * it elsewhere later, so the proxies check again what they connect to.
  */
 
 export type UrlVerdict =
@@ -19,7 +20,6 @@ export type UrlVerdict =
 const URL_LENGTH_MAX = 2048;
 /** What an address of a Unix socket holds on all systems (Linux 107, macOS 103). */
 const SOCKET_PATH_LENGTH_MAX = 103;
-const VARIABLE = 'LANEWISE_WORKER_URL_ALLOW';
 
 const UNIX_PREFIX = 'unix:';
 
@@ -31,15 +31,7 @@ export function createWorkerUrlCheck(
   allow: readonly string[],
   resolve: ResolveHost,
 ): (text: string) => Promise<UrlVerdict> {
-  const isDirectory = (entry: string): boolean => entry.startsWith(`${UNIX_PREFIX}/`) && entry.endsWith('/');
-  const directories = allow
-    .filter((entry) => isDirectory(entry))
-    .map((entry) => entry.slice(UNIX_PREFIX.length));
-  const addresses = createAddressAllow({
-    allow: allow.filter((entry) => !isDirectory(entry)),
-    variable: VARIABLE,
-    subject: 'worker',
-  });
+  const { addresses, directories } = createWorkerAllow(allow);
 
   return async (text) => {
     if (text.startsWith(UNIX_PREFIX)) return checkSocket(text, directories);
@@ -71,7 +63,7 @@ function checkSocket(text: string, directories: readonly string[]): UrlVerdict {
   if (directories.some((directory) => path.startsWith(directory))) return { kind: 'accepted', url: text };
   const allowed =
     directories.length === 0 ? 'none is allowed' : `the allowed directories are ${directories.join(', ')}`;
-  return refused(`is the Unix socket ${path}; ${allowed} (${VARIABLE}, as in unix:/run/workers/)`);
+  return refused(`is the Unix socket ${path}; ${allowed} (${WORKER_URL_ALLOW}, as in unix:/run/workers/)`);
 }
 
 function parseWorkerUrl(text: string): { kind: 'parsed'; url: URL } | { kind: 'refused'; problem: string } {

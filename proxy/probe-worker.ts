@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import type { AddressGuard } from '../src/runtime/addresses/address-guard.ts';
 import type { Forwarder, ForwardHandler } from './forwarder.ts';
 import { socketAddress } from './worker-address.ts';
 
@@ -9,9 +10,18 @@ const ANSWER_BYTES_MAX = 65_536;
 const HEADERS = ['User-Agent', 'lanewise-probe', 'Accept', '*/*'] as const;
 
 /** @returns whether it took a TCP connection, or that of its socket, in time */
-export function takesConnection(url: string, timeoutMs: number): Promise<boolean> {
+export function takesConnection(
+  url: string,
+  timeoutMs: number,
+  { lookup, refusalOf }: AddressGuard,
+): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(socketAddress(url));
+    const address = socketAddress(url);
+    if ('host' in address && refusalOf(address.host ?? '') !== undefined) {
+      resolve(false);
+      return;
+    }
+    const socket = connect({ ...address, lookup });
     const end = (taken: boolean): void => {
       socket.destroy();
       resolve(taken);

@@ -9,6 +9,8 @@ import { RoutingTable, type QueuePolicy } from '../src/core/routing-table.ts';
 import type { EjectionPolicy } from '../src/core/outlier.ts';
 import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
+import type { ResolveHost } from '../src/runtime/addresses/address-allow.ts';
+import { systemResolveHost } from '../src/runtime/addresses/resolve-host.ts';
 import type { FileWatch } from '../src/runtime/file-watch.ts';
 import { closeServer, listen, urlOf } from '../src/runtime/listen.ts';
 import type { Logger } from '../src/runtime/log.ts';
@@ -35,8 +37,10 @@ import { RouteFollower, type FollowerTiming } from './route-follower.ts';
 import { DispatchTelemetry } from './telemetry.ts';
 import { TelemetrySender } from './telemetry-sender.ts';
 import { WaitingRoom } from './waiting-room.ts';
+import type { WorkerWays } from './worker-address.ts';
 import { viaOf } from './worker-headers.ts';
 import { WorkerForwarder } from './worker-forwarder.ts';
+import { createWorkerGuard } from './worker-guard.ts';
 import { WorkerWatch } from './worker-watch.ts';
 
 /** The data plane, put together. */
@@ -54,6 +58,8 @@ export interface ProxyOptions {
   readonly tracer?: JobTracer | undefined;
   /** Left out: certificates stay those of the start. */
   readonly files?: FileWatch | undefined;
+  /** Of workers' names; the system's resolver if left out. */
+  readonly resolveHost?: ResolveHost | undefined;
 }
 
 export interface Proxy {
@@ -90,18 +96,18 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   });
   const dispatchTls = openServerTls('proxy.tls', config.proxy.tls, files);
   const adminTls = openServerTls('admin.tls', config.admin.tls, files);
-  const workerTls = openClientTls('proxy.worker_tls', config.proxy.worker_tls, files);
+  const guard = createWorkerGuard(config, options.resolveHost ?? systemResolveHost, log);
+  const ways: WorkerWays = {
+    timeouts: {
+      connect: config.dispatch.connect_timeout,
+      responseHeader: config.dispatch.response_header_timeout,
+      idleBody: config.dispatch.idle_body_timeout,
+    },
+    tls: openClientTls('proxy.worker_tls', config.proxy.worker_tls, files),
+    guard,
+  };
   const endpoints = new Endpoints(
-    (url) =>
-      new WorkerForwarder(
-        url,
-        {
-          connect: config.dispatch.connect_timeout,
-          responseHeader: config.dispatch.response_header_timeout,
-          idleBody: config.dispatch.idle_body_timeout,
-        },
-        workerTls,
-      ),
+    (url) => new WorkerForwarder(url, ways),
     ejections,
     (error) => log.warn({ err: error }, "a former worker's connections did not close"),
   );
@@ -203,6 +209,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     log,
     random,
     workerTimeoutMs: config.worker_timeout,
+    guard,
   });
   opened.defer(() => watch.stop());
   const probes = new HealthProbes({

@@ -1,10 +1,9 @@
 import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
-import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 import type { Exchange, Forwarder, ForwardHandler, ForwardRequest } from './forwarder.ts';
 import type { StreamedBody } from './request-body.ts';
 import { StreamingExchange } from './streaming-exchange.ts';
-import { pathAt, type WorkerAddress, type WorkerTimeouts } from './worker-address.ts';
+import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerWays } from './worker-address.ts';
 import { WorkerAgents } from './worker-agents.ts';
 
 /**
@@ -18,10 +17,10 @@ export class StreamingForwarder implements Forwarder {
   readonly #running = new Set<StreamingExchange>();
   #onIdle: (() => void) | undefined;
 
-  constructor(address: WorkerAddress, timeouts: WorkerTimeouts, tls: ClientTls) {
+  constructor(address: WorkerAddress, ways: WorkerWays) {
     this.#address = address;
-    this.#timeouts = timeouts;
-    this.#agents = new WorkerAgents(tls, isTls(address));
+    this.#timeouts = ways.timeouts;
+    this.#agents = new WorkerAgents(ways, isTls(address));
   }
 
   forward(request: ForwardRequest, handler: ForwardHandler): Exchange {

@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
-import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 import type { Exchange, ForwardFailure, ForwardHandler, Forwarder, ForwardRequest } from './forwarder.ts';
 import { StreamedBody } from './request-body.ts';
-import { pathAt, type WorkerAddress, type WorkerTimeouts } from './worker-address.ts';
+import { pathAt, type WorkerAddress, type WorkerWays } from './worker-address.ts';
 import { createWorkerConnector } from './worker-connector.ts';
 
 /**
@@ -15,14 +14,15 @@ export class UndiciForwarder implements Forwarder {
   readonly #pool: Pool;
   readonly #address: WorkerAddress;
 
-  constructor(address: WorkerAddress, { connect, responseHeader, idleBody }: WorkerTimeouts, tls: ClientTls) {
+  constructor(address: WorkerAddress, ways: WorkerWays) {
     this.#address = address;
+    const { responseHeader, idleBody } = ways.timeouts;
     this.#pool = new Pool(address.origin, {
       pipelining: 1,
       allowH2: false,
       headersTimeout: responseHeader,
       bodyTimeout: idleBody,
-      connect: createWorkerConnector(address, tls, connect),
+      connect: createWorkerConnector(address, ways),
     });
   }
 

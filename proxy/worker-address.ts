@@ -1,4 +1,6 @@
 import type { NetConnectOpts } from 'node:net';
+import type { AddressGuard } from '../src/runtime/addresses/address-guard.ts';
+import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 
 /** Where a worker listens, from the `url` that it is registered with, and what is agreed on how to speak with it. */
 export interface WorkerAddress {
@@ -18,6 +20,14 @@ export interface WorkerTimeouts {
   readonly responseHeader: number;
   /** Between two pieces of a body, either way. */
   readonly idleBody: number;
+}
+
+/** What all ways to workers share. */
+export interface WorkerWays {
+  readonly timeouts: WorkerTimeouts;
+  readonly tls: ClientTls;
+  /** Before every connection but those to Unix sockets, whose paths nobody can make to mean something else. */
+  readonly guard: AddressGuard;
 }
 
 const UNIX_PREFIX = 'unix:';

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
+import type { WorkerWays } from './worker-address.ts';
 
 /** How Node's own client keeps its connections to a worker. */
 
@@ -8,23 +8,23 @@ import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
 const OPTIONS = { keepAlive: true, timeout: 4000, scheduling: 'lifo' } as const;
 
 export class WorkerAgents {
-  readonly #tls: ClientTls;
+  readonly #ways: WorkerWays;
   readonly #isTls: boolean;
-  #material: ClientTls['material'];
+  #material: WorkerWays['tls']['material'];
   #current: HttpAgent;
   /** Of certificates that have been replaced. What is under way on them goes on. */
   readonly #former: HttpAgent[] = [];
 
-  constructor(tls: ClientTls, isTls: boolean) {
-    this.#tls = tls;
+  constructor(ways: WorkerWays, isTls: boolean) {
+    this.#ways = ways;
     this.#isTls = isTls;
-    this.#material = tls.material;
+    this.#material = ways.tls.material;
     this.#current = this.#create();
   }
 
   get current(): HttpAgent {
-    if (this.#isTls && this.#material !== this.#tls.material) {
-      this.#material = this.#tls.material;
+    if (this.#isTls && this.#material !== this.#ways.tls.material) {
+      this.#material = this.#ways.tls.material;
       this.#former.push(this.#current);
       this.#current = this.#create();
     }
@@ -36,6 +36,18 @@ export class WorkerAgents {
   }
 
   #create(): HttpAgent {
-    return this.#isTls ? new HttpsAgent({ ...OPTIONS, ...this.#material }) : new HttpAgent(OPTIONS);
+    const { lookup, refusalOf } = this.#ways.guard;
+    const options = { ...OPTIONS, lookup };
+    const agent = this.#isTls ? new HttpsAgent({ ...options, ...this.#material }) : new HttpAgent(options);
+    const connect = agent.createConnection.bind(agent);
+    agent.createConnection = (target, callback) => {
+      const isSocket = typeof target.socketPath === 'string';
+      const refused = isSocket ? undefined : refusalOf(target.host ?? '');
+      if (refused === undefined) return connect(target, callback);
+      // Without a connection, whatever the types say.
+      (callback as ((error: Error) => void) | undefined)?.(refused);
+      return undefined;
+    };
+    return agent;
   }
 }

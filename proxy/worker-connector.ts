@@ -1,21 +1,17 @@
 import { buildConnector } from 'undici';
+import { createCheckedConnector } from '../src/runtime/addresses/checked-connector.ts';
 import type { TlsMaterial } from '../src/runtime/tls/pem-files.ts';
-import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
-import type { WorkerAddress } from './worker-address.ts';
+import type { WorkerAddress, WorkerWays } from './worker-address.ts';
 
-/** How undici connects to a worker. @param timeoutMs for the connection, TLS included */
+/** How undici connects to a worker. The time-out is that of the connection, TLS included. */
 export function createWorkerConnector(
   { socketPath }: WorkerAddress,
-  tls: ClientTls,
-  timeoutMs: number,
+  { tls, guard, timeouts }: WorkerWays,
 ): buildConnector.connector {
   const build = (material: TlsMaterial): buildConnector.connector =>
-    buildConnector({
-      timeout: timeoutMs,
-      allowH2: false,
-      ...material,
-      ...(socketPath !== undefined && { socketPath }),
-    });
+    socketPath === undefined
+      ? createCheckedConnector(guard, { timeout: timeouts.connect, ...material })
+      : buildConnector({ timeout: timeouts.connect, allowH2: false, socketPath });
   let { material } = tls;
   let connect = build(material);
   return (options, callback) => {

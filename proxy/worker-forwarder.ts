@@ -2,18 +2,17 @@ import type { Exchange, Forwarder, ForwardHandler, ForwardRequest } from './forw
 import { StreamedBody } from './request-body.ts';
 import { StreamingForwarder } from './streaming-forwarder.ts';
 import { UndiciForwarder } from './undici-forwarder.ts';
-import { workerAddress, type WorkerTimeouts } from './worker-address.ts';
-import type { ClientTls } from '../src/runtime/tls/client-tls.ts';
+import { workerAddress, type WorkerWays } from './worker-address.ts';
 
 /** The way to one worker: undici, but for bodies that are still on their way. */
 export class WorkerForwarder implements Forwarder {
   readonly #undici: UndiciForwarder;
   readonly #streaming: StreamingForwarder;
 
-  constructor(url: string, timeouts: WorkerTimeouts, tls: ClientTls) {
+  constructor(url: string, ways: WorkerWays) {
     const address = workerAddress(url);
-    this.#undici = new UndiciForwarder(address, timeouts, tls);
-    this.#streaming = new StreamingForwarder(address, timeouts, tls);
+    this.#undici = new UndiciForwarder(address, ways);
+    this.#streaming = new StreamingForwarder(address, ways);
   }
 
   forward(request: ForwardRequest, handler: ForwardHandler): Exchange {

@@ -1,4 +1,5 @@
 import type { Clock } from '../src/core/clock.ts';
+import type { AddressGuard } from '../src/runtime/addresses/address-guard.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { ActivityStore, WorkerSighting } from '../src/runtime/store/activity-store.ts';
@@ -17,6 +18,7 @@ export interface WorkerWatchOptions {
   readonly log: Logger;
   readonly random: () => number;
   readonly workerTimeoutMs: number;
+  readonly guard: AddressGuard;
 }
 
 /** Sightings are told this often at the least; the time-out is minutes. */
@@ -89,7 +91,7 @@ export class WorkerWatch {
     const { url, healthPath } = endpoint.worker;
     const isThere =
       healthPath === undefined || endpoint.forwarder === undefined
-        ? takesConnection(url!, timeoutMs)
+        ? takesConnection(url!, timeoutMs, this.#options.guard)
         : saysWell(endpoint.forwarder, healthPath, timeoutMs);
     if (await isThere) endpoint.noteSeen();
   }

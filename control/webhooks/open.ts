@@ -3,7 +3,7 @@ import type { Config } from '../../config/load.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Logger } from '../../src/runtime/log.ts';
 import type { OutboxStore } from '../../src/runtime/store/outbox-store.ts';
-import { createAddressAllow, type ResolveHost } from '../address-allow.ts';
+import { createAddressAllow, type ResolveHost } from '../../src/runtime/addresses/address-allow.ts';
 import { ATTEMPT_TIMEOUT_MS, startDeliveries, type Deliveries } from './deliveries.ts';
 import { createDeliveryCounter } from './delivery-counter.ts';
 import { createPoster } from './post.ts';

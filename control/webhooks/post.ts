@@ -1,8 +1,9 @@
 import { Agent, request } from 'undici';
 import type { Clock } from '../../src/core/clock.ts';
 import type { DeploymentEvent } from '../../src/core/deployment.ts';
-import type { AddressAllow, ResolveHost } from '../address-allow.ts';
-import { createCheckedConnector } from './checked-connector.ts';
+import type { AddressAllow, ResolveHost } from '../../src/runtime/addresses/address-allow.ts';
+import { createAddressGuard } from '../../src/runtime/addresses/address-guard.ts';
+import { createCheckedConnector } from '../../src/runtime/addresses/checked-connector.ts';
 import { payloadOf } from './payload.ts';
 import { parseRetryAfter } from './retry.ts';
 import { signatureHeaders } from './signature.ts';
@@ -37,7 +38,7 @@ const BODY_BYTES_MAX = 16_384;
 
 export function createPoster({ allow, resolve, clock, version, timeoutMs }: PosterOptions): Poster {
   const dispatcher = new Agent({
-    connect: createCheckedConnector(allow, resolve, timeoutMs),
+    connect: createCheckedConnector(createAddressGuard(allow, resolve), { timeout: timeoutMs }),
     // A connection for each delivery: they are rare, and each has its address checked anew.
     pipelining: 0,
   });

@@ -1,6 +1,11 @@
 import { OperatorError } from '../../src/runtime/operator-error.ts';
 import type { Logger } from '../../src/runtime/log.ts';
-import { addressesOf, bareHost, type AddressAllow, type ResolveHost } from '../address-allow.ts';
+import {
+  addressesOf,
+  bareHost,
+  type AddressAllow,
+  type ResolveHost,
+} from '../../src/runtime/addresses/address-allow.ts';
 import type { Webhook } from './webhook.ts';
 
 /**

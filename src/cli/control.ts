@@ -9,7 +9,7 @@ import { startJudge } from '../../control/judge/judge.ts';
 import { startJudgeLease } from '../../control/judge/lease.ts';
 import { addJudgeMetrics } from '../../control/judge/metrics.ts';
 import { startLanes } from '../../control/lanes/start.ts';
-import { systemResolveHost } from '../../control/resolve-host.ts';
+import { systemResolveHost } from '../runtime/addresses/resolve-host.ts';
 import { startControlServer } from '../../control/server.ts';
 import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import type { StoredToken } from '../../control/token-file.ts';

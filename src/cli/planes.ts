@@ -14,6 +14,7 @@ import { startControl, type RunningControl } from './control.ts';
 import type { Host } from './host.ts';
 import { openSharedStore, openStore } from './open-store.ts';
 import type { Settings } from './settings.ts';
+import { refuseOwnWorker } from './sidecar.ts';
 
 /** How often a sidecar looks after its worker's registration within the worker time-out. */
 const RENEWALS_PER_TIMEOUT = 4;
@@ -67,6 +68,7 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
 export async function runProxy(host: Host, { config, log }: Settings, worker?: WorkerRequest): Promise<void> {
   const stopRequested = host.stopRequested();
   await using opened = new AsyncDisposableStack();
+  if (worker !== undefined) refuseOwnWorker(worker, config.worker_url_allow);
   const files = openFiles(opened, host, log);
   const store = await open(opened, await openSharedStore(config, log, 'lanewise proxy', files));
   const exporting = await openExport(opened, host, log, 'lanewise-proxy');

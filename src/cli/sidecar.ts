@@ -1,6 +1,9 @@
+import { isIP } from 'node:net';
 import { LANES, type Lane } from '../core/lane.ts';
 import { HEALTH_PATH, IDENTIFIER, isNamed, QUEUE_NAME, type NameGrammar } from '../core/names.ts';
 import type { WorkerRequest } from '../core/worker-changes.ts';
+import { bareHost } from '../runtime/addresses/address-allow.ts';
+import { createWorkerAllow } from '../runtime/addresses/worker-allow.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 
 /** `lanewise proxy --worker …`: the worker beside the proxy, as the command line describes it. */
@@ -55,6 +58,16 @@ export function sidecarWorker(options: SidecarOptions, hostName: string): Worker
     ...(healthPath !== undefined && { healthPath }),
     weight: 1,
   };
+}
+
+/**
+ * An address that this proxy itself would not connect to. What a name leads to is seen at each connection.
+ * @throws OperatorError
+ */
+export function refuseOwnWorker({ url }: WorkerRequest, allow: readonly string[]): void {
+  const host = bareHost(URL.parse(url ?? '')?.hostname ?? '');
+  const problem = isIP(host) > 0 ? createWorkerAllow(allow).addresses.problemOf(host) : undefined;
+  if (problem !== undefined) refuse([`--worker: ${url} ${problem}`]);
 }
 
 function check(option: string, value: string, grammar: NameGrammar, problems: string[]): void {

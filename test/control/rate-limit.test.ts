@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BASE_PATH } from '../../control/app.ts';
-import { networkOf } from '../../control/address.ts';
+import { networkOf } from '../../src/runtime/addresses/canonical-address.ts';
 import type { ControlDeps } from '../../control/deps.ts';
 import { LanewiseError } from '../../src/core/errors.ts';
 import type { Store } from '../../src/runtime/store/store.ts';

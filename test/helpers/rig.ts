@@ -10,7 +10,8 @@ import type { Deployment, RoutingStrategy } from '../../src/core/deployment.ts';
 import { openSplit, promoted, rolledBack, withPercentage, type Route } from '../../src/core/route.ts';
 import { NO_WORKER_METRICS, type Worker } from '../../src/core/worker.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { createLog } from '../../src/runtime/log.ts';
+import type { ResolveHost } from '../../src/runtime/addresses/address-allow.ts';
+import { createLog, type Logger } from '../../src/runtime/log.ts';
 import { openEmbeddedStore } from '../../src/runtime/store/sqlite/embedded-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
 import type { JobTracer } from '../../src/runtime/tracing.ts';
@@ -24,6 +25,9 @@ export interface RigOptions {
   /** The worker of a sidecar. */
   readonly consumeFor?: string;
   readonly tracer?: JobTracer;
+  /** In place of the system's resolver. */
+  readonly resolveHost?: ResolveHost;
+  readonly log?: Logger;
 }
 
 export interface Answer {
@@ -74,7 +78,8 @@ export class Rig implements AsyncDisposable {
       config,
       store,
       clock: systemClock,
-      log: createLog('silent'),
+      log: options.log ?? createLog('silent'),
+      resolveHost: options.resolveHost,
       random: Math.random,
       version: '0.0.0-test',
       tracer: options.tracer,

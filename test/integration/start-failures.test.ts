@@ -259,6 +259,16 @@ describe('credentials', () => {
   });
 });
 
+test('a worker of its own that the proxy would not connect to', async () => {
+  const { message } = await failing(
+    ['proxy', '--worker', 'http://169.254.169.254', '--version', 'v1', '--queues', 'jobs'],
+    { REDIS_URL: redis.url, LANEWISE_DATA_DIR: newDataDir() },
+  );
+  expect(message).toContain(
+    '--worker: http://169.254.169.254 points to 169.254.169.254, which no worker may have',
+  );
+});
+
 describe('configuration', () => {
   test('that names a file which is not there', async () => {
     const file = join(directory, 'missing.yaml');

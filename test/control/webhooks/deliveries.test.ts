@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { URL_ALLOW_DEFAULT } from '../../../config/schema.ts';
-import { createAddressAllow } from '../../../control/address-allow.ts';
-import { systemResolveHost } from '../../../control/resolve-host.ts';
+import { createAddressAllow } from '../../../src/runtime/addresses/address-allow.ts';
+import { systemResolveHost } from '../../../src/runtime/addresses/resolve-host.ts';
 import {
   startDeliveries,
   type Deliveries,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { URL_ALLOW_DEFAULT } from '../../../config/schema.ts';
-import { createAddressAllow, type ResolveHost } from '../../../control/address-allow.ts';
+import { createAddressAllow, type ResolveHost } from '../../../src/runtime/addresses/address-allow.ts';
 import { createPoster, type Poster } from '../../../control/webhooks/post.ts';
 import type { DeploymentEvent } from '../../../src/core/deployment.ts';
 import { freePort } from '../../helpers/redis.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { URL_ALLOW_DEFAULT } from '../../../config/schema.ts';
-import type { ResolveHost } from '../../../control/address-allow.ts';
+import type { ResolveHost } from '../../../src/runtime/addresses/address-allow.ts';
 import { openWebhooks } from '../../../control/webhooks/open.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { OperatorError } from '../../../src/runtime/operator-error.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Registry } from 'prom-client';
 import { loadConfig } from '../../../config/load.ts';
-import { systemResolveHost } from '../../../control/resolve-host.ts';
+import { systemResolveHost } from '../../../src/runtime/addresses/resolve-host.ts';
 import { openWebhooks } from '../../../control/webhooks/open.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { createLog } from '../../../src/runtime/log.ts';

@@ -1,7 +1,6 @@
 import { BlockList, isIP } from 'node:net';
-import { OperatorError } from '../src/runtime/operator-error.ts';
-import { canonicalAddress } from './address.ts';
-import { quote } from './http/problems.ts';
+import { OperatorError } from '../operator-error.ts';
+import { canonicalAddress } from './canonical-address.ts';
 
 /**
  * The addresses that Lanewise may send requests to on somebody's word: what a registry or a configuration names must not
@@ -69,7 +68,7 @@ function rangesOf(cidrs: readonly string[], variable: string): BlockList {
   const bad = cidrs.filter((cidr) => !addRange(list, cidr));
   if (bad.length > 0) {
     throw new OperatorError(
-      `${variable}: ${bad.map(quote).join(', ')} must be an address or a range such as 10.0.0.0/8`,
+      `${variable}: ${bad.map((cidr) => JSON.stringify(cidr)).join(', ')} must be an address or a range such as 10.0.0.0/8`,
     );
   }
   return list;
