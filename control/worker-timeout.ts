@@ -9,8 +9,8 @@ import type { Store } from '../src/runtime/store/store.ts';
  * Every instance does it; compare-and-set lets one of them win.
  *
  * Silence counts only from when somebody could have heard: after a start, an outage of the store, or a time without any
- * proxy (it is they who probe), every worker has the whole time-out to be seen again. Otherwise the end of a long
- * outage would take all workers out at once.
+ * proxy (it is they who probe), or a jump of the clock, every worker has the whole time-out to be seen again. Otherwise
+ * the end of a long outage would take all workers out at once.
  */
 export interface WorkerTimeoutOptions {
   readonly store: Store;
@@ -25,9 +25,14 @@ export function startWorkerTimeout(options: WorkerTimeoutOptions): Periodic {
   const { store, clock, log, workerTimeoutMs } = options;
   let storeSince = clock.now();
   let proxiesSince = clock.now();
+  let last: Moment = { now: clock.now(), monotonic: clock.monotonic() };
 
   const look = async (): Promise<void> => {
     const now = clock.now();
+    if (hasJumped(last, (last = { now, monotonic: clock.monotonic() }))) {
+      log.warn('the clock has jumped; every worker has the whole time-out to be seen again');
+      storeSince = now;
+    }
     const [workers, activity, reports] = await Promise.all([
       store.listWorkers(),
       store.listActivity(),
@@ -58,4 +63,17 @@ export function startWorkerTimeout(options: WorkerTimeoutOptions): Periodic {
       }
     },
   );
+}
+
+interface Moment {
+  readonly now: number;
+  readonly monotonic: number;
+}
+
+/** More than what a busy process and a clock that is being adjusted come to. */
+const JUMP_MS_MIN = 2000;
+
+function hasJumped(before: Moment, after: Moment): boolean {
+  const difference = after.now - before.now - (after.monotonic - before.monotonic);
+  return Math.abs(difference) > JUMP_MS_MIN;
 }

@@ -14,7 +14,7 @@ import { startControlServer } from '../../control/server.ts';
 import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import type { StoredToken } from '../../control/token-file.ts';
 import { openWebhooks } from '../../control/webhooks/open.ts';
-import { systemClock } from '../runtime/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import type { FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
@@ -42,6 +42,7 @@ const CLOSE_GRACE_MS = 5000;
 export async function startControl(
   config: Config,
   store: Store,
+  clock: Clock,
   log: Logger,
   files?: FileWatch,
 ): Promise<RunningControl> {
@@ -51,7 +52,7 @@ export async function startControl(
   const registry = new Registry();
   const { app, deployments, catalog, drain } = createControlPlane({
     store,
-    clock: systemClock,
+    clock,
     log,
     credentials,
     maxActiveDeployments: config.max_active_deployments,
@@ -80,16 +81,16 @@ export async function startControl(
   });
   const workerTimeout = startWorkerTimeout({
     store,
-    clock: systemClock,
+    clock,
     log,
     workerTimeoutMs: config.worker_timeout,
   });
-  const lease = startJudgeLease({ store, clock: systemClock, log, holder: randomUUID() });
+  const lease = startJudgeLease({ store, clock, log, holder: randomUUID() });
   const judge = startJudge({
     store,
     deployments,
     lease,
-    clock: systemClock,
+    clock,
     log,
     random: Math.random,
     intervalMs: config.judge.interval,
@@ -103,12 +104,12 @@ export async function startControl(
     drain,
     deployments,
     lease,
-    clock: systemClock,
+    clock,
     log,
     registry,
     strandedAfterMs: (queue) => laneSettingsOf(config.queues, queue).stranded_after,
   });
-  const deliveries = webhooks.start({ outbox: store, clock: systemClock, registry, version: VERSION });
+  const deliveries = webhooks.start({ outbox: store, clock, registry, version: VERSION });
   return {
     url: server.url,
     generatedToken,

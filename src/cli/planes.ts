@@ -1,8 +1,8 @@
 import { registerOwnWorker } from '../../proxy/own-worker.ts';
 import { startProxy, type Proxy } from '../../proxy/proxy.ts';
 import type { Config } from '../../config/load.ts';
+import type { Clock } from '../core/clock.ts';
 import type { WorkerRequest } from '../core/worker-changes.ts';
-import { systemClock } from '../runtime/clock.ts';
 import { startFileWatch, type FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Exporting } from '../runtime/otel/exporting.ts';
@@ -10,6 +10,7 @@ import { readExportSettings } from '../runtime/otel/settings.ts';
 import type { Store } from '../runtime/store/store.ts';
 import type { JobTracer } from '../runtime/tracing.ts';
 import { VERSION } from '../runtime/version.ts';
+import { openClock } from './clock.ts';
 import { startControl, type RunningControl } from './control.ts';
 import type { Host } from './host.ts';
 import { openSharedStore, openStore } from './open-store.ts';
@@ -42,8 +43,11 @@ export async function startPlanes(
   const files = host && openFiles(opened, host, log);
   const store = await open(opened, await openStore(config, log, files));
   const exporting = host && (await openExport(opened, host, log, 'lanewise'));
-  const control = await openControl(opened, config, store, log, files);
-  const proxy = await openProxy(opened, config, store, log, { tracer: exporting?.tracer, files });
+  const clock = await openClock(opened, store, log);
+  const control = await openControl(opened, config, store, clock, log, files);
+  const proxy = await openProxy(opened, config, store, clock, log, { tracer: exporting?.tracer, files });
+  // One of the two is enough: it is the same machine.
+  clock.addMetric(control.metrics);
   await exporting?.exportMetrics({ control: control.metrics, proxy: proxy.metrics });
   return { store, control, proxy };
 }
@@ -56,7 +60,9 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
   // A wrong password or address is better said now than in the answer to the first request.
   await store.ping();
   const exporting = await openExport(opened, host, log, 'lanewise-control');
-  const control = await openControl(opened, config, store, log, files);
+  const clock = await openClock(opened, store, log);
+  const control = await openControl(opened, config, store, clock, log, files);
+  clock.addMetric(control.metrics);
   await exporting?.exportMetrics({ control: control.metrics });
   host.print(
     `Lanewise ${VERSION} control plane on ${control.url}\n  Dashboard  ${dashboardUrl(control)}\n${tokenLine(control)}`,
@@ -74,13 +80,15 @@ export async function runProxy(host: Host, { config, log }: Settings, worker?: W
   const exporting = await openExport(opened, host, log, 'lanewise-proxy');
   const tracer = exporting?.tracer;
   const consumeFor = worker?.id;
-  const proxy = await openProxy(opened, config, store, log, { consumeFor, tracer, files });
+  const clock = await openClock(opened, store, log);
+  const proxy = await openProxy(opened, config, store, clock, log, { consumeFor, tracer, files });
+  clock.addMetric(proxy.metrics);
   await exporting?.exportMetrics({ proxy: proxy.metrics });
   if (worker !== undefined) {
     const registration = registerOwnWorker({
       worker,
       store,
-      clock: systemClock,
+      clock,
       log,
       everyMs: config.worker_timeout / RENEWALS_PER_TIMEOUT,
     });
@@ -131,10 +139,11 @@ async function openControl(
   opened: AsyncDisposableStack,
   config: Config,
   store: Store,
+  clock: Clock,
   log: Logger,
   files: FileWatch | undefined,
 ): Promise<RunningControl> {
-  const control = await startControl(config, store, log, files);
+  const control = await startControl(config, store, clock, log, files);
   opened.defer(() => control.close());
   return control;
 }
@@ -143,6 +152,7 @@ async function openProxy(
   opened: AsyncDisposableStack,
   config: Config,
   store: Store,
+  clock: Clock,
   log: Logger,
   {
     consumeFor,
@@ -157,7 +167,7 @@ async function openProxy(
   const proxy = await startProxy({
     config,
     store,
-    clock: systemClock,
+    clock,
     log,
     random: Math.random,
     version: VERSION,

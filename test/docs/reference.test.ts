@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { OUTCOMES } from '../../src/core/outcome.ts';
 import { ERROR_STATUS } from '../../src/core/errors.ts';
 import { BASE_PATH } from '../../control/app.ts';
+import { openClock } from '../../src/cli/clock.ts';
 import { startControl } from '../../src/cli/control.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { openControl } from '../control/harness.ts';
@@ -24,7 +25,12 @@ function documentedMetrics(part: string): ReadonlyMap<string, string> {
 
 test('docs/operations.md lists every metric of both planes, with its type', async () => {
   await using rig = await Rig.start({ settings: { LANEWISE_CONTROL_PORT: '0' } });
-  const control = await startControl(rig.config, rig.store, createLog('silent'));
+  await using opened = new AsyncDisposableStack();
+  const log = createLog('silent');
+  // As over Redis, which has a clock of its own.
+  const clock = await openClock(opened, { ...rig.store, kind: 'redis' }, log);
+  const control = await startControl(rig.config, rig.store, clock, log);
+  for (const { metrics } of [control, rig.proxy]) clock.addMetric(metrics);
   const ofControl = await (await fetch(`${control.url}/metrics`)).text();
   await control.close();
   const [proxyPart, controlPart] = sectionOf(OPERATIONS, '## Metrics').split('\nControl plane:\n');

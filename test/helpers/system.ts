@@ -266,7 +266,7 @@ export class Fleet implements System {
     this.#stack = stack;
     this.#agent = openAgent(stack);
     this.members = Array.from({ length: sizes.proxies }, () => this.newProxy());
-    this.controls = Array.from({ length: sizes.controls }, (_, i) => this.#newControl(i));
+    this.controls = Array.from({ length: sizes.controls }, (_, i) => this.#newControl(String(i)));
   }
 
   /** @param url of a Redis that is somebody else's to start and end; by default each has one of its own */
@@ -310,6 +310,11 @@ export class Fleet implements System {
     return proxy;
   }
 
+  /** One more control plane, as `newProxy`. */
+  newControl(settings: Environment = {}): ControlProcess {
+    return this.#newControl(randomUUID(), settings);
+  }
+
   async restartControl(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     await this.control.end(signal);
     await this.controls[0]!.start();
@@ -342,11 +347,12 @@ export class Fleet implements System {
     await Promise.all([...this.controls, ...this.members].map((member) => member.start()));
   }
 
-  #newControl(index: number): ControlProcess {
+  #newControl(name: string, settings: Environment = {}): ControlProcess {
     const control = new ControlProcess({
       ...this.#environment,
-      LANEWISE_DATA_DIR: join(this.#directory, `control-${index}`),
+      LANEWISE_DATA_DIR: join(this.#directory, `control-${name}`),
       LANEWISE_TOKENS: `ops:admin:${FLEET_TOKEN}`,
+      ...settings,
     });
     this.#stack.defer(() => control.stop());
     return control;

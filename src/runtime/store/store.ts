@@ -43,6 +43,8 @@ export interface Store
   readonly intake?: IntakeStore;
   /** Whether the store answers right now. @throws STORE_UNAVAILABLE */
   ping(): Promise<void>;
+  /** Milliseconds since the epoch by the store's own clock, which runs its leases and buckets. */
+  readTime(): Promise<number>;
   /** Lets go of connections and files. Subscriptions end. */
   close(): Promise<void>;
 }

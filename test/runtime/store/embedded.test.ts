@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -176,6 +176,38 @@ describe('the embedded store', () => {
     db.exec('CREATE TABLE songs (title TEXT)');
     db.close();
     expect(() => open(foreign)).toThrow('is not a Lanewise store');
+  });
+
+  it.each([
+    ['is cut off in its header', (size: number) => 100 - size],
+    ['has lost its second half', (size: number) => -Math.floor(size / 8192) * 4096],
+    ['has lost its last page', () => -4096],
+    ['has lost its last byte', () => -1],
+  ])('refuses a file that %s, says what to do, and leaves it as it is', async (_what, changeOf) => {
+    const dir = await temporaryDir();
+    const path = join(dir, 'lanewise.db');
+    const first = open(dir);
+    for (let i = 0; i < 100; i++) await create(first, aDeployment({ queue: `queue-${i}` }));
+    await first.close();
+    const { size } = await stat(path);
+    await truncate(path, size + changeOf(size));
+    const before = await readFile(path);
+    expect(() => open(dir)).toThrow(
+      /lanewise\.db is damaged \(.*\): move .* away .*, and import the last backup there: lanewise import <file>/,
+    );
+    expect(before.equals(await readFile(path))).toBe(true);
+  });
+
+  it('refuses a file of which pages were overwritten', async () => {
+    const dir = await temporaryDir();
+    const path = join(dir, 'lanewise.db');
+    const first = open(dir);
+    for (let i = 0; i < 100; i++) await create(first, aDeployment({ queue: `queue-${i}` }));
+    await first.close();
+    const bytes = await readFile(path);
+    bytes.fill(0xa5, 4096 * 8, 4096 * 30);
+    await writeFile(path, bytes);
+    expect(() => open(dir)).toThrow('lanewise.db is damaged (');
   });
 
   it('refuses a file that a newer release has written', async () => {

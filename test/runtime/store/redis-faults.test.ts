@@ -313,9 +313,13 @@ describe('the Redis store, when Redis', () => {
     for (const message of ['', 'rubbish', 'e 1 route {}', 'e 1 flight {}', 'e one worker_removed "w"']) {
       await server.client().publish(channelsOf(0).routes, message);
     }
+    await server.client().publish(channelsOf(0).routes, 'x'.repeat(17 * 1024 * 1024));
     await store.saveWorker(aWorker(), 0);
     await eventually(() => recorder.updates.length > 0);
     expect(recorder.revisions).toEqual([1]);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ msg: 'a message that is too long was passed over' }),
+    );
     expect(lines.filter((line) => line['msg'] === 'an unreadable route update was ignored')).toHaveLength(5);
   });
 

@@ -11,7 +11,9 @@ import { createJudge } from './judge.ts';
 import { createOutbox } from './outbox.ts';
 import { createRequests } from './requests.ts';
 import { createEvents } from './events.ts';
+import { KEYS } from './keys.ts';
 import { createLanes } from './lanes.ts';
+import { countOf, textOf } from './replies.ts';
 import { createRoutes } from './routes.ts';
 import { createTelemetry } from './telemetry.ts';
 import { createWorkers } from './workers.ts';
@@ -57,6 +59,7 @@ export function openRedisStore({
     damagedRecords: () => damage.list(),
     ...(withBullmq ?? lanes),
     intake: createIntake(connection),
+    readTime: async () => countOf(textOf(await connection.run('readTime', [KEYS.epoch], []), 'time'), 'time'),
     async ping() {
       await connection.call('PING');
     },

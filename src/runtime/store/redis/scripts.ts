@@ -134,6 +134,12 @@ publish()
 return {'saved', revision}
 `;
 
+/** KEYS: any of ours, so that on a Cluster the node is asked by whose clock the leases run. */
+const readTime = `
+local time = redis.call('TIME')
+return string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+`;
+
 /** KEYS: epoch, server, revision, routes. */
 const readHead = `${PRELUDE}
 return {lanewise_epoch(KEYS[4]), redis.call('GET', KEYS[3])}
@@ -204,6 +210,7 @@ function checked(lua: string, numberOfKeys: number): ScriptDefinition {
 
 export const SCRIPTS = {
   ...STATE_SCRIPTS,
+  readTime: { lua: readTime, numberOfKeys: 1 },
   recordTelemetry: { lua: recordTelemetry, numberOfKeys: 1 },
   readTelemetry: { lua: readTelemetry, numberOfKeys: 1 },
   readStep: { lua: readStep, numberOfKeys: 1 },

@@ -26,6 +26,9 @@ export interface ChannelListener {
  */
 const HEARTBEAT_MS = 4_000;
 
+/** Ours have a few thousand characters; nobody should take apart what somebody else has published there. */
+const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
+
 interface SubscriptionOptions {
   readonly target: RedisTarget;
   /** Its name, fit for logs. */
@@ -84,7 +87,10 @@ async function subscribeOnce(
   });
   client.on('message', (_channel, message) => {
     // What comes together with the acknowledgement is older than the snapshot that `onUp` makes the listener read.
-    if (isUp && !closing.aborted) notify(() => listener.onMessage(message));
+    if (!isUp || closing.aborted) return;
+    if (message.length > MESSAGE_LENGTH_MAX)
+      log.warn({ length: message.length }, 'a message that is too long was passed over');
+    else notify(() => listener.onMessage(message));
   });
   const hangUp = (): void => client.disconnect();
   closing.addEventListener('abort', hangUp);

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { v7 as uuid } from 'uuid';
@@ -32,8 +32,9 @@ export function openDatabase(dataDir: string): Database {
   makeFile(dataDir, path);
   let db: DatabaseSync | undefined;
   try {
+    const bytes = bytesOf(path);
     db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
-    prepare(db);
+    prepare(db, bytes);
     return wrap(db, path);
   } catch (error) {
     if (db?.isOpen === true) db.close();
@@ -61,12 +62,13 @@ function makeFile(dataDir: string, path: string): void {
  * the bus that tells of changes is a part of that process. A crash frees the lock. WAL comes last, so that a file
  * which turns out to be somebody else's is left as it was.
  */
-function prepare(db: DatabaseSync): void {
+function prepare(db: DatabaseSync, bytes: number): void {
   db.exec('PRAGMA locking_mode = EXCLUSIVE');
   db.exec('BEGIN EXCLUSIVE');
   if (numberOf(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get(), 'n') === 0) create(db);
   const id = numberOf(db.prepare('PRAGMA application_id').get(), 'application_id');
   if (id !== APPLICATION_ID) throw new ForeignFileError();
+  refuseDamage(db, bytes);
   const version = db.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()?.['value'];
   migrate(db, version);
   db.exec('COMMIT');
@@ -94,6 +96,22 @@ function migrate(db: DatabaseSync, from: unknown): void {
   db.prepare("UPDATE meta SET value = ? WHERE key = 'schema_version'").run(SCHEMA_VERSION);
 }
 
+/** A file that was cut off opens well, and fails at some call later on. Reads all of it: 0.2 s for 10,000 deployments. */
+function refuseDamage(db: DatabaseSync, bytes: number): void {
+  const found = textOf(db.prepare('PRAGMA quick_check(1)').get(), 'quick_check');
+  if (found !== 'ok') throw new DamagedFileError(found);
+  // Part of a last page would be read as if it were whole.
+  const pageBytes = numberOf(db.prepare('PRAGMA page_size').get(), 'page_size');
+  if (bytes % pageBytes !== 0) throw new DamagedFileError('its last page was cut off');
+}
+
+/** Of the file, to be taken before it is opened: 0 if a crash left a log behind, which has what the file may lack. */
+function bytesOf(path: string): number {
+  return existsSync(`${path}-wal`) ? 0 : statSync(path).size;
+}
+
+class DamagedFileError extends Error {}
+
 class SchemaError extends Error {
   readonly version: unknown;
   constructor(version: unknown) {
@@ -106,6 +124,7 @@ class ForeignFileError extends Error {}
 
 /** https://sqlite.org/rescode.html; the low byte is the primary code. */
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 function primaryCodeOf(error: unknown): number | undefined {
@@ -120,6 +139,13 @@ function openingError(dataDir: string, path: string, cause: unknown): Error {
     return new OperatorError(
       `the data directory ${dataDir} is in use by another Lanewise process: only one may run on it; stop that one, ` +
         'set LANEWISE_DATA_DIR to another directory, or set REDIS_URL to run several',
+      { cause },
+    );
+  }
+  if (code === SQLITE_CORRUPT || cause instanceof DamagedFileError) {
+    return new OperatorError(
+      `in the data directory ${dataDir}, ${DATABASE_FILE} is damaged (${messageOf(cause)}): ${moveAway}, and import ` +
+        'the last backup there: lanewise import <file>',
       { cause },
     );
   }

@@ -53,6 +53,7 @@ export function openEmbeddedStore({ dataDir, clock, log }: EmbeddedStoreOptions)
     ...createBackup(db, revisions),
     damagedRecords: () => damage.list(),
     ...lanes.store,
+    readTime: async () => clock.now(),
     async ping() {
       revisions.head();
     },
