@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { ControlApp } from './app.ts';
 import { LanewiseError, type ErrorCode } from '../src/core/errors.ts';
-import { listen, urlOf } from '../src/runtime/listen.ts';
+import { listen, stopListening, urlOf } from '../src/runtime/listen.ts';
 import type { ServerTls } from '../src/runtime/tls/server-tls.ts';
 import { createWebServer } from '../src/runtime/tls/web-server.ts';
 import { answeringRefusals, isWebSocketRequest } from './http/upgrades.ts';
@@ -30,7 +30,17 @@ export interface ControlServerOptions {
   readonly tls?: ServerTls | undefined;
   /** Between two pings of a WebSocket. */
   readonly heartbeatMs?: number;
+  /** How long idle connections are kept after `close`, for those who are just sending. */
+  readonly idleGraceMs?: number;
 }
+
+interface Parts {
+  readonly server: Server;
+  readonly webSockets: WebSockets;
+  readonly running: ReadonlySet<ServerResponse>;
+}
+
+const IDLE_GRACE_MS = 1000;
 
 /** Below the 60 s after which usual load balancers close a connection on which nothing happens. */
 const HEARTBEAT_MS = 30_000;
@@ -48,13 +58,18 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const { app, host, port, tls } = options;
   const webSockets = createWebSockets(options.heartbeatMs ?? HEARTBEAT_MS);
   const server = createControlServer(app, webSockets, tls);
+  const running = followAnswers(server);
   const address = await listen(server, { host, port, variables: VARIABLES });
   let closing: Promise<void> | undefined;
   return {
     address,
     url: urlOf(address, tls === undefined ? 'http' : 'https'),
     port: address.port,
-    close: (graceMs) => (closing ??= closeServer(server, webSockets, graceMs)),
+    close: (graceMs) =>
+      (closing ??= closeServer(
+        { server, webSockets, running },
+        { graceMs, idleGraceMs: options.idleGraceMs ?? IDLE_GRACE_MS },
+      )),
   };
 }
 
@@ -92,13 +107,18 @@ function createControlServer(
       })) as typeof createServer,
   }) as Server;
   server.on('clientError', answerClientError);
-  // While closing, a connection that is kept alive would hold the server open after its last answer.
-  server.on('request', (_request, response: ServerResponse) => {
-    response.once('close', () => {
-      if (!server.listening) setImmediate(() => server.closeIdleConnections());
-    });
-  });
   return server;
+}
+
+/** Answers that are under way. From when the server stops listening they are the last on their connections, and say so. */
+function followAnswers(server: Server): ReadonlySet<ServerResponse> {
+  const running = new Set<ServerResponse>();
+  server.prependListener('request', (_request, response: ServerResponse) => {
+    if (!server.listening) response.shouldKeepAlive = false;
+    running.add(response);
+    response.once('close', () => running.delete(response));
+  });
+  return running;
 }
 
 const BAD_REQUEST = 'The request is not valid HTTP';
@@ -131,11 +151,17 @@ function answerClientError(error: NodeJS.ErrnoException, socket: RawSocket): voi
   );
 }
 
-async function closeServer(server: Server, webSockets: WebSockets, graceMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-  server.close(() => resolve());
+async function closeServer(
+  { server, webSockets, running }: Parts,
+  { graceMs, idleGraceMs }: { readonly graceMs: number; readonly idleGraceMs: number },
+): Promise<void> {
+  const breakOff = setTimeout(() => server.closeAllConnections(), graceMs);
   webSockets.close(graceMs);
-  await promise;
-  clearTimeout(timer);
+  const { closed } = await stopListening(server, () => performance.now());
+  for (const response of running) response.shouldKeepAlive = false;
+  // Idle ones are kept for a while: closed at once, they would be closed on whoever is just sending.
+  const closeIdle = setTimeout(() => server.closeIdleConnections(), Math.min(idleGraceMs, graceMs));
+  await closed;
+  clearTimeout(breakOff);
+  clearTimeout(closeIdle);
 }

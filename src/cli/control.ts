@@ -78,6 +78,7 @@ export async function startControl(
     host: config.control.host,
     port: config.control.port,
     tls,
+    idleGraceMs: config.shutdown_idle_grace,
   });
   const workerTimeout = startWorkerTimeout({
     store,

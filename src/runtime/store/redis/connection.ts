@@ -3,7 +3,13 @@ import { LanewiseError } from '../../../core/errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Subscription } from '../store.ts';
 import { createBlockingCalls, type BlockingCall } from './blocking.ts';
-import { CALL_TIMEOUT_MS, createCommandClient, type CommandClient, type Scripted } from './clients.ts';
+import {
+  CALL_TIMEOUT_MS,
+  createCommandClient,
+  reconnectDelayMs,
+  type CommandClient,
+  type Scripted,
+} from './clients.ts';
 import { toStoreError } from './errors.ts';
 import { createWrongTypeLog } from './key-types.ts';
 import { checkSchema } from './schema.ts';
@@ -169,6 +175,13 @@ function followState(client: CommandClient, redis: string, log: Logger): Connect
     if (up !== false && !stopped)
       log.warn({ redis, reason: reasonOf(lastError, redis) }, 'Redis is not connected');
     up = false;
+  });
+  // ioredis gives up, for good and without a word, where it hears of a fail-over while it is asking a Sentinel.
+  client.on('end', () => {
+    if (stopped) return;
+    attempt.reject(lastError ?? new Error('the connection was closed'));
+    attempt = newAttempt();
+    setTimeout(() => void (stopped || client.connect().catch(note)), reconnectDelayMs(1)).unref();
   });
   return {
     whenReady: () => attempt.promise,
