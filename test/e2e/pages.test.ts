@@ -32,7 +32,10 @@ const PAGES: readonly (readonly [string, Visit])[] = [
     'the list',
     async (view) => {
       await view.go('#/deployments');
-      await view.page.getByText(/% actual/).waitFor();
+      await view.page
+        .getByText(/% actual/)
+        .first()
+        .waitFor();
     },
   ],
   [

@@ -12,6 +12,9 @@ export interface Polled<T> {
   readonly reload: () => void;
 }
 
+/** After a failure, since whoever looks wants to know when it is over. */
+const RETRY_MS = 3000;
+
 /** @param key what is read; another one begins anew */
 export function usePolled<T>(key: string, everyMs: number, read: (client: Client) => Promise<T>): Polled<T> {
   const [state, setState] = useState<{ key: string; data?: T; problem?: Refusal }>({ key });
@@ -40,6 +43,7 @@ export function usePolled<T>(key: string, everyMs: number, read: (client: Client
         const problem = refusalFrom(error);
         setState((before) => ({ ...(before.key === key ? before : { key }), problem }));
         markStale(key, readAt, problem.message);
+        return again(Math.min(everyMs, RETRY_MS));
       }
       again(everyMs);
     };

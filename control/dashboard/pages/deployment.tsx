@@ -43,6 +43,7 @@ export function DeploymentPage({ id }: { readonly id: string }) {
         deployment={deployment}
         etag={watched.etag}
         metrics={metrics}
+        evidence={health?.evidence}
         progress={stageProgress(deployment, events, now.value)}
         onChange={watched.reload}
       />
@@ -51,7 +52,7 @@ export function DeploymentPage({ id }: { readonly id: string }) {
         <Comparison metrics={metrics} window={ownWindow} />
         <Checks health={health} />
       </div>
-      <div class="columns">
+      <div class="columns columns-loose">
         <Events events={events} />
         <DeploymentFacts deployment={deployment} />
       </div>

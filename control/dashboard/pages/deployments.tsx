@@ -6,7 +6,7 @@ import { usePolled } from '../live/polled.ts';
 import { inOrder, isOpen, matches, type Filter, type StatusFilter } from '../model/deployment.ts';
 import { age, milliseconds, percent, plural, share as shareText, UNKNOWN, words } from '../model/format.ts';
 import { hashOf } from '../model/place.ts';
-import { actualShare } from '../model/share.ts';
+import { actualShare, type ActualShare } from '../model/share.ts';
 import { OperateButton } from '../parts/ability.tsx';
 import { HealthBadge, StatusBadge } from '../parts/badge.tsx';
 import { Empty, Loading } from '../parts/empty.tsx';
@@ -154,7 +154,7 @@ function Row(props: {
 }) {
   const { deployment, isWatched } = props;
   const { metrics, health } = useLiveRow(deployment.id, isWatched, props.onChange);
-  const actual = metrics === undefined ? null : actualShare(metrics);
+  const actual = metrics && actualShare(deployment, metrics, undefined);
   return (
     <li class={isOpen(deployment) ? 'row' : 'row row-ended'}>
       <span class="cell-status">
@@ -169,7 +169,11 @@ function Row(props: {
       </span>
       <Versions deployment={deployment} />
       <span class="cell-share">
-        <SplitBar set={deployment.current_percent} actual={actual} isFinal={!isOpen(deployment)} />
+        <SplitBar
+          set={deployment.current_percent}
+          actual={actual?.percent ?? null}
+          isFinal={!isOpen(deployment)}
+        />
         <span class="share-text">
           <strong>{shareText(deployment.current_percent)}</strong>
           <span class="quiet">{shareWords(deployment, actual)}</span>
@@ -195,10 +199,10 @@ function Row(props: {
   );
 }
 
-function shareWords(deployment: Deployment, actual: number | null): string {
+function shareWords(deployment: Deployment, actual: ActualShare | undefined): string {
   if (!isOpen(deployment))
     return deployment.status === 'completed' ? 'since its promotion' : 'since its rollback';
-  return actual === null ? 'set' : `set, ${percent(Math.round(actual * 10) / 10)} actual`;
+  return actual === undefined ? 'set' : `set, ${percent(actual.percent)} ${actual.name}`;
 }
 
 function Versions({ deployment }: { readonly deployment: Deployment }) {

@@ -14,7 +14,7 @@ export function SplitBar(props: {
       viewBox="0 0 100 8"
       preserveAspectRatio="none"
       role="img"
-      aria-label={`Canary: ${shareText(props.set)} set${props.actual === null ? '' : `, ${shareText(Math.round(props.actual * 10) / 10)} actual`}`}
+      aria-label={`Canary: ${shareText(props.set)} set${props.actual === null ? '' : `, ${shareText(props.actual)} actual`}`}
     >
       <rect class="split-stable" width="100" height="8" />
       <rect

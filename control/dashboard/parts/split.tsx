@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { DeploymentMetrics, DetailedDeployment } from '../../../src/client/api-types.ts';
+import type { DeploymentMetrics, DetailedDeployment, HealthEvidence } from '../../../src/client/api-types.ts';
 import { readOnlyReason } from '../live/session.ts';
 import { isMovable } from '../model/deployment.ts';
 import { percent, perSecond, plural, share as shareText, UNKNOWN } from '../model/format.ts';
@@ -15,12 +15,14 @@ export function Split(props: {
   readonly deployment: DetailedDeployment;
   readonly etag: string | undefined;
   readonly metrics: DeploymentMetrics;
+  /** Of the present percentage, if it is judged. */
+  readonly evidence: HealthEvidence | undefined;
   readonly progress: StageProgress;
   readonly onChange: () => void;
 }) {
   const { deployment, metrics } = props;
   const set = deployment.current_percent;
-  const actual = actualShare(metrics);
+  const actual = actualShare(deployment, metrics, props.evidence);
   return (
     <section class="card split-card" aria-labelledby="split-title">
       <h2 id="split-title" class="unseen">
@@ -28,13 +30,16 @@ export function Split(props: {
       </h2>
       <div class="figures">
         <Figure name="set" value={shareText(set)} tone="main" />
-        <Figure name="actual" value={actual === null ? UNKNOWN : percent(Math.round(actual * 10) / 10)} />
+        <Figure
+          name={actual?.name ?? 'actual'}
+          value={actual === undefined ? UNKNOWN : percent(actual.percent)}
+        />
         <Figure name="canary" value={perSecond(metrics.canary.jobs_per_second)} tone="canary" />
         <Figure name="stable" value={perSecond(metrics.stable.jobs_per_second)} tone="stable" />
         <InSync deployment={deployment} />
       </div>
       {isMovable(deployment) ? (
-        <Mover {...props} actual={actual} />
+        <Mover {...props} actual={actual?.percent ?? null} />
       ) : (
         <div class="lanes">
           <SplitBar set={set} actual={null} isFinal />
