@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LanewiseProcess, temporaryDirectory } from '../helpers/process.ts';
+import { LanewiseProcess, temporaryDirectory, type Environment } from '../helpers/process.ts';
 import { freePort } from '../helpers/redis.ts';
 import { ROOT } from './pages.ts';
 
@@ -23,7 +23,11 @@ export class Reader {
   }
 
   /** @param ports that the page gives to workers */
-  static async start(stack: AsyncDisposableStack, ports: readonly string[]): Promise<Reader> {
+  static async start(
+    stack: AsyncDisposableStack,
+    ports: readonly string[],
+    settings: Environment = {},
+  ): Promise<Reader> {
     const directory = await temporaryDirectory(stack);
     await mkdir(join(directory, '.lanewise'));
     for (const part of CHECKOUT) await symlink(join(ROOT, part), join(directory, part));
@@ -32,6 +36,7 @@ export class Reader {
         LANEWISE_DATA_DIR: join(directory, '.lanewise'),
         // As by default: whoever pastes it all at once must not run into the limit either.
         LANEWISE_RATE_LIMIT_PER_MINUTE: '100',
+        ...settings,
       }),
     );
     const places = new Map<string, string>();
