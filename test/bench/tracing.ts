@@ -174,8 +174,8 @@ async function check(to: Contender, worker: Worker, receiver: Receiver): Promise
 }
 
 /** Of a tight loop, and of spans that have to be delivered in between. */
-const ALONE_JOBS = { unrecorded: 500_000, recorded: 50_000 };
-const ALONE_RUNS = 3;
+const ALONE_JOBS = { unrecorded: 300_000, recorded: 15_000 };
+const ALONE_RUNS = 2;
 
 /** Microseconds of the tracer a job, with the export of its span if it has one; the best of some. */
 async function alone(to: Contender): Promise<number> {
