@@ -71,6 +71,8 @@ async function alone(jobs: number, isRecorded: boolean): Promise<number> {
   return (used - (cpu() - idle)) / jobs;
 }
 
+// It goes with the bench, however that goes.
+process.once('disconnect', () => process.exit());
 process.on('message', (question: Question) => {
   if (question === 'cpu') process.send!(cpu());
   else void alone(question.spansOf, question.isRecorded).then((cost) => process.send!(cost));
