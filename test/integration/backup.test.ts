@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LanewiseProcess, temporaryDirectory, type Environment, type Exit } from '../helpers/process.ts';
 import { startRedis } from '../helpers/redis.ts';
-import { Standalone } from '../helpers/system.ts';
+import { enlist, Standalone } from '../helpers/system.ts';
+import { TestWorker } from '../helpers/worker.ts';
 
 /** `lanewise export` and `lanewise import`, as an operator runs them. */
 
@@ -65,6 +66,41 @@ describe('a backup', () => {
     expect(again.stderr).toContain(
       'lanewise: the store is not empty: it has deployments, routes or workers.',
     );
+  });
+
+  test('of Redis restores into the embedded store what a forgotten promotion and a rollback have left', async () => {
+    await using redis = await startRedis();
+    await using stack = new AsyncDisposableStack();
+    const settings = { LANEWISE_DEFAULT_ROUTING_STRATEGY: 'hash_ring' };
+    const first = stack.use(await Standalone.start({ ...settings, REDIS_URL: redis.url }));
+    for (const version of ['v1', 'v2', 'v3']) {
+      const worker = stack.use(await TestWorker.start(version));
+      await enlist(first, { id: version, version, url: worker.url });
+    }
+    const promoted = await first.api.createDeployment('v1', 'v2');
+    await first.api.promote(promoted);
+    await first.api.done('DELETE', `/deployments/${promoted}`);
+    const bad = await first.api.createDeployment('v2', 'v3');
+    await first.api.rollBack(bad);
+    await first.api.done('DELETE', `/deployments/${bad}`);
+    expect(await first.proxy.versionsOf(20)).toEqual(new Set(['v2']));
+    await first.process.end('SIGTERM');
+
+    const exported = await run(['export'], { REDIS_URL: redis.url });
+    const dataDir = join(await temporaryDirectory(stack), 'data');
+    const file = join(await temporaryDirectory(stack), 'backup.jsonl');
+    await writeFile(file, exported.stdout);
+    expect(await run(['import', file], { LANEWISE_DATA_DIR: dataDir })).toMatchObject({ code: 0 });
+    const again = await run(['export'], { LANEWISE_DATA_DIR: dataDir });
+    const records = (text: string): readonly string[] => text.split('\n').slice(1).toSorted();
+    expect(records(again.stdout)).toEqual(records(exported.stdout));
+
+    // A store that is open serves one process, so the second installation is over Redis once more.
+    await redis.client().flushall();
+    await writeFile(file, again.stdout);
+    expect(await run(['import', file], { REDIS_URL: redis.url })).toMatchObject({ code: 0 });
+    const second = stack.use(await Standalone.start({ ...settings, REDIS_URL: redis.url }));
+    expect(await second.proxy.versionsOf(20)).toEqual(new Set(['v2']));
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HEALTH_STATUSES } from '../../core/health.ts';
-import { CHECK_NAMES, type Judgement } from '../../core/judge/judgement.ts';
+import type { Judgement } from '../../core/judge/judgement.ts';
 import { codecOf, type RecordCodec } from './records.ts';
 import { addFields, toFields } from './telemetry-fields.ts';
 import { createLanesTotals } from '../../core/lane-totals.ts';
@@ -13,10 +13,19 @@ const oneSample = z.looseObject({ carried: z.number(), now: z.number() });
 const completion = z.looseObject({ due: z.number(), done: z.number() });
 const fields = z.array(z.tuple([z.string(), z.number()]));
 
+/** A later release may know more of them; evidence that has grown for hours is not to be thrown away for that. */
+const checks: z.ZodType<Judgement['checks']> = z.looseObject({
+  error_rate: z.boolean(),
+  latency: z.boolean(),
+  throughput: z.boolean(),
+  sample_size: z.boolean(),
+  duration: z.boolean(),
+});
+
 const storedSchema = z.looseObject({
   step: z.int(),
   status: z.enum(HEALTH_STATUSES),
-  checks: z.record(z.enum(CHECK_NAMES), z.boolean()),
+  checks,
   evaluatedAt: z.number(),
   evidence: z.looseObject({
     step: z.int(),
