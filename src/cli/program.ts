@@ -37,7 +37,7 @@ export function createProgram(host: Host): Command {
   );
   serving('control', 'The control plane alone; needs REDIS_URL.').action(
     async (options: { config?: string }) => {
-      const { runControl } = await import('./planes.ts');
+      const { runControl } = await import('./run-control.ts');
       await runControl(host, loadSettings(host, options.config));
     },
   );
@@ -53,7 +53,7 @@ export function createProgram(host: Host): Command {
     .option('--worker-id <id>', 'made from host name and port if left out')
     .action(async (options: SidecarOptions & { config?: string }) => {
       const [{ runProxy }, { sidecarWorker }] = await Promise.all([
-        import('./planes.ts'),
+        import('./run-proxy.ts'),
         import('./sidecar.ts'),
       ]);
       await runProxy(host, loadSettings(host, options.config), sidecarWorker(options, host.name));
