@@ -1,3 +1,4 @@
+import { KeyCounts } from './key-counts.ts';
 import { createRing, findPoint, ringPosition, type Ring } from './ring.ts';
 import { isAdmitted } from './slow-start.ts';
 import { effectiveWeight, type RoutedWorker } from './worker.ts';
@@ -29,7 +30,7 @@ export interface Pool<E extends Endpoint> {
   readonly inFlight: Int32Array;
   inFlightTotal: number;
   /** Dispatches of this pool under way by the hash of their key. */
-  readonly keysInFlight: Map<number, number>;
+  readonly keysInFlight: KeyCounts;
   /** Scratch of the walk round the ring: members seen since `walk` was last raised. Counts past 2^32 in half a day. */
   readonly seen: Float64Array;
   walk: number;
@@ -75,7 +76,7 @@ export function createPool<E extends Endpoint>(endpoints: readonly E[]): Pool<E>
     weightTotal: members.reduce((sum, m) => sum + m.weight, 0),
     inFlight: new Int32Array(endpoints.length),
     inFlightTotal: 0,
-    keysInFlight: new Map(),
+    keysInFlight: new KeyCounts(),
     seen: new Float64Array(endpoints.length),
     walk: 0,
   };
@@ -94,7 +95,7 @@ export function occupy({ pool, member, endpoint, keyHash }: Choice<Endpoint>): v
   endpoint.inFlight++;
   pool.inFlight[member]!++;
   pool.inFlightTotal++;
-  if (keyHash !== NO_KEY) pool.keysInFlight.set(keyHash, (pool.keysInFlight.get(keyHash) ?? 0) + 1);
+  if (keyHash !== NO_KEY) pool.keysInFlight.add(keyHash);
 }
 
 /** The dispatch is over; once for each `occupy`. */
@@ -102,10 +103,7 @@ export function vacate({ pool, member, endpoint, keyHash }: Choice<Endpoint>): v
   endpoint.inFlight--;
   pool.inFlight[member]!--;
   pool.inFlightTotal--;
-  if (keyHash === NO_KEY) return;
-  const left = pool.keysInFlight.get(keyHash)! - 1;
-  if (left === 0) pool.keysInFlight.delete(keyHash);
-  else pool.keysInFlight.set(keyHash, left);
+  if (keyHash !== NO_KEY) pool.keysInFlight.remove(keyHash);
 }
 
 /**
@@ -120,7 +118,8 @@ export function hasAble(pool: Pool<Endpoint>, tried: Tried, reach: Reach): boole
 }
 
 function isAble(endpoint: Endpoint, tried: Tried, reach: Reach): boolean {
-  return (endpoint.usable || (reach === 'ejected' && endpoint.takesJobs)) && !tried.includes(endpoint);
+  if (!endpoint.usable && (reach !== 'ejected' || !endpoint.takesJobs)) return false;
+  return tried.length === 0 || !tried.includes(endpoint);
 }
 
 function isOpen(endpoint: Endpoint, tried: Tried, reach: Reach): boolean {
@@ -144,7 +143,13 @@ export function chooseByKey<E extends Endpoint>(
   // 31 bits: a small integer to the engine, and two keys under way hardly ever share one.
   const keyHash = position >>> 1;
   const start = findPoint(pool.ring, position);
-  if (!pool.keysInFlight.has(keyHash)) return walkFrom(pool, start, keyHash, UNBOUNDED, 1, tried, reach);
+  if (!pool.keysInFlight.has(keyHash)) {
+    // Nearly always the first one will do.
+    const member = pool.ring.owners[start]!;
+    const endpoint = pool.endpoints[member]!;
+    if (isOpen(endpoint, tried, reach)) return { pool, member, endpoint, keyHash, spilled: false };
+    return walkFrom(pool, start, keyHash, UNBOUNDED, 1, tried, reach);
+  }
   // The mean over all members is the cheap one, and never above the mean over the open ones: whom the key prefers
   // and it lets pass is the choice. Before the job spills, count without the workers that are out.
   const preferred = walkFrom(pool, start, keyHash, bound, pool.weightTotal, tried, reach);

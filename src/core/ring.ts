@@ -35,6 +35,9 @@ export const POINTS_PER_WEIGHT = 2048;
 /** Uint16 owners. */
 export const RING_MEMBERS_MAX = 65_536;
 
+/** Some eight points to each place of the search table. */
+const SKIPPED_BITS = 3;
+
 const KEY_SEED = 0x72696e67; // "ring"
 
 export function ringPosition(key: string): number {
@@ -97,7 +100,18 @@ function sortPoints(unsorted: Uint32Array, unsortedOwners: Uint16Array): Omit<Ri
     points[place] = position;
     owners[place] = unsortedOwners[i]!;
   }
-  return { points, owners, starts, shift };
+  return { points, owners, ...searchTable(starts, bits) };
+}
+
+/**
+ * Of the buckets' beginnings, every few: a table that stays in the processor's cache, and a few points more to look at
+ * that lie side by side, are quicker than a table as large as the ring.
+ */
+function searchTable(beginnings: Uint32Array, bits: number): Pick<Ring, 'starts' | 'shift'> {
+  const skipped = Math.min(SKIPPED_BITS, bits - 1);
+  const starts = new Uint32Array(2 ** (bits - skipped));
+  for (let b = 0; b < starts.length; b++) starts[b] = beginnings[b << skipped]!;
+  return { starts, shift: 32 - bits + skipped };
 }
 
 /** Index of the first point at or after `position`, going round. The ring must not be empty. */

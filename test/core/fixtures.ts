@@ -1,4 +1,5 @@
 import type { Deployment } from '../../src/core/deployment.ts';
+import { KeyCounts } from '../../src/core/key-counts.ts';
 import { createPool, type Endpoint, type Pool } from '../../src/core/pool.ts';
 import type { RoutedWorker } from '../../src/core/worker.ts';
 
@@ -25,7 +26,7 @@ export function poolOf(...workers: readonly RoutedWorker[]): Pool<TestEndpoint> 
   return createPool(workers.map(endpointOf));
 }
 
-class EveryKey extends Map<number, number> {
+class EveryKey extends KeyCounts {
   override has(): boolean {
     return true;
   }
