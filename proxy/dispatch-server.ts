@@ -21,6 +21,7 @@ import { Dispatch, type DispatchContext } from './dispatch.ts';
 import { DISPATCH_PREFIX, parseTarget, readJobHeaders } from './job.ts';
 import { replyLocally } from './local-reply.ts';
 import { checkFraming, checkVersion, pathOf } from './request-form.ts';
+import { RunningList } from './running-list.ts';
 import type { Running } from './running.ts';
 import { countError, UNKNOWN_QUEUE } from './telemetry.ts';
 import { isUpgrade as wantsUpgrade, responseOn } from './upgrade.ts';
@@ -52,7 +53,7 @@ export class DispatchServer {
   readonly #context: DispatchContext;
   readonly #enqueueContext: EnqueueContext;
   readonly #server: Server;
-  readonly #running = new Map<Running, ServerResponse>();
+  readonly #running = new RunningList();
   /** Connections that end with what is answered already. */
   readonly #closing = new WeakSet<Socket>();
   /** Connections over the limit: each gets one answer. */
@@ -120,7 +121,7 @@ export class DispatchServer {
   async drain(timeoutMs: number, idleGraceMs: number): Promise<void> {
     this.#draining = true;
     // Of those that have no head yet.
-    for (const response of this.#running.values()) response.shouldKeepAlive = false;
+    for (const { response } of this.#running.newestFirst()) response.shouldKeepAlive = false;
     const { monotonic } = this.#context;
     const began = monotonic();
     const { closed } = await stopListening(this.#server, monotonic);
@@ -131,7 +132,7 @@ export class DispatchServer {
       await settledWithin(idle, Math.max(0, timeoutMs - (monotonic() - began)));
     }
     // The last first: they may wait for the places of those before them, and no job should begin now.
-    for (const running of [...this.#running.keys()].toReversed()) running.shutDown();
+    for (const running of this.#running.newestFirst()) running.shutDown();
     // And the checks for slow ones, which keep the server otherwise.
     this.#server.close();
     // Connections of which the answer is out but not yet flushed get the same tick as everybody else.
@@ -163,7 +164,7 @@ export class DispatchServer {
     }
     try {
       const running = this.#open(request, response, isUpgrade);
-      this.#running.set(running, response);
+      this.#running.add(running);
       running.start();
     } catch (error) {
       if (!(error instanceof LanewiseError)) this.#context.onBug(error);
@@ -207,7 +208,7 @@ export class DispatchServer {
     }
     this.#closing.add(socket);
     const [status, reason] = problemOf(error);
-    const begun = [...this.#running.keys()].filter(({ request }) => request.socket === socket);
+    const begun = this.#running.newestFirst().filter(({ request }) => request.socket === socket);
     if (begun.length === 0) refuseBytes(socket, status, reason);
     else if (begun.length === 1 && !begun[0]!.request.complete) begun[0]!.refuse(notHttp(reason));
     // There are answers to come to requests before this one, and this one's would be taken for one of those.

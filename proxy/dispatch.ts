@@ -49,7 +49,7 @@ import type { Waiter, WaitingRoom } from './waiting-room.ts';
 import {
   addOrigin,
   answerFromWorker,
-  attemptHeaders,
+  attemptToWorker,
   hopOf,
   jobToWorker,
   reasonFromWorker,
@@ -93,7 +93,9 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
   readonly #context: DispatchContext;
   readonly #arrival: Arrival;
   readonly request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly response: ServerResponse;
+  place = -1;
+  turn = -1;
   #timer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
   #phase: Phase = 'reading';
@@ -117,6 +119,10 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
   #isRouted = false;
   /** The answer's body. */
   #hasBegun = false;
+  /** As the worker says. */
+  #length: number | undefined;
+  /** One that came in one piece, until the answer's end is there too: the two go out together. */
+  #whole: Buffer | undefined;
   /** Of the worker's answer; 0: none yet. */
   #status = 0;
   #outcome: Outcome = 'success';
@@ -131,7 +137,7 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     this.#context = context;
     this.#arrival = arrival;
     this.request = request;
-    this.#response = response;
+    this.response = response;
     this.#began = context.monotonic();
     response.on('close', () => this.#onClosed());
     response.on('drain', () => this.#onDrain());
@@ -148,7 +154,7 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     try {
       const { job } = this.#arrival;
       const isAwaited = job.awaitsContinue && this.request.httpVersionMinor === 1;
-      const onWanted = isAwaited ? () => this.#response.writeContinue() : undefined;
+      const onWanted = isAwaited ? () => this.response.writeContinue() : undefined;
       readBody(this.request, job, this.#context.bodyBytesMax, onWanted, (body) => {
         this.#body = body;
         this.#begin();
@@ -265,7 +271,7 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
       {
         method: this.request.method!,
         path: this.#arrival.target.rest,
-        headers: [...this.#headers, ...attemptHeaders(lane, version, this.#failed === undefined ? 1 : 2)],
+        headers: attemptToWorker(this.#headers, lane, version, this.#failed === undefined ? 1 : 2),
         body: this.#body,
         upgrade: this.#arrival.isUpgrade ? UPGRADE : undefined,
       },
@@ -280,10 +286,12 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
   /** An attempt is over. */
   #noteAttempt(outcome: Outcome, latencyMs: number): void {
     const placement = this.#placement;
-    placement?.endpoint.noteEnded(outcome, this.#status, latencyMs);
+    if (placement === undefined) return;
+    placement.endpoint.noteEnded(outcome, this.#status, latencyMs);
+    if (!placement.fallback && !placement.spilled) return;
     const counts = this.#context.telemetry.countsOf(this.#series!.queue);
-    if (placement?.fallback === true) counts.fallbacks++;
-    if (placement?.spilled === true) counts.spills++;
+    if (placement.fallback) counts.fallbacks++;
+    if (placement.spilled) counts.spills++;
   }
 
   /** Gives back the place on the worker. */
@@ -318,11 +326,11 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
   onInformation(status: number, raw: readonly string[]): void {
     // Nor for an answer of a worker whose job may go to another one: its hints would be another one's.
     if (this.#phase === 'forwarding' && this.request.httpVersionMinor === 1)
-      writeInformation(this.#response, status, raw);
+      writeInformation(this.response, status, raw);
   }
 
   onHead(status: number, reason: string, raw: readonly string[]): void {
-    const { headers, hasRetryAfter, hasLength } = answerFromWorker(raw, this.#context.via, status !== 204);
+    const { headers, hasRetryAfter, length } = answerFromWorker(raw, this.#context.via, status !== 204);
     const outcome = outcomeOfAnswer(status, hasRetryAfter);
     this.#status = status;
     if (outcome === 'failure' && this.#retry(outcome)) return;
@@ -330,18 +338,29 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     addOrigin(headers, this.#arrival.jobId, this.#placement!, deploymentId, this.#failed !== undefined);
     this.#outcome = outcome;
     this.#phase = 'answering';
-    this.#response.writeHead(status, reasonFromWorker(status, reason), headers);
+    this.response.writeHead(status, reasonFromWorker(status, reason), headers);
     // A stream may begin with silence; of other answers the body comes along.
-    if (!hasLength) setImmediate(flushHead, this);
+    if (length === undefined) setImmediate(flushHead, this);
+    this.#length = length;
   }
 
   flushHead(): void {
-    if (this.#phase === 'answering' && !this.#hasBegun) this.#response.flushHeaders();
+    if (this.#phase === 'answering' && !this.#hasBegun) this.response.flushHeaders();
   }
 
   onBody(chunk: Buffer): boolean {
+    // Unless it is one that the producer may be too slow for.
+    if (
+      chunk.length === this.#length &&
+      !this.#hasBegun &&
+      chunk.length < this.response.writableHighWaterMark
+    ) {
+      this.#hasBegun = true;
+      this.#whole = chunk;
+      return true;
+    }
     this.#hasBegun = true;
-    if (this.#response.write(chunk)) return true;
+    if (this.response.write(chunk)) return true;
     // Only one who takes the answer is waited for.
     const { idleBodyMs } = this.#context;
     if (idleBodyMs > 0) this.#stallTimer ??= setTimeout(onStalled, idleBodyMs, this);
@@ -359,8 +378,8 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
   }
 
   onComplete(trailers: readonly string[]): void {
-    if (trailers.length > 0) this.#response.addTrailers(pairs(passedThrough(trailers)));
-    this.#response.end();
+    if (trailers.length > 0) this.response.addTrailers(pairs(passedThrough(trailers)));
+    this.response.end(this.#whole);
     linger(this.request);
     this.#end(this.#outcome);
   }
@@ -370,7 +389,7 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     const { headers } = answerFromWorker(raw, this.#context.via, false);
     const { deploymentId } = this.#route!;
     addOrigin(headers, this.#arrival.jobId, this.#placement!, deploymentId, this.#failed !== undefined);
-    const client = switchProtocols(this.#response, headers);
+    const client = switchProtocols(this.response, headers);
     if (client === undefined) {
       worker.destroy();
       this.#onClosed();
@@ -477,11 +496,11 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     this.#exchange?.abort();
     const counted = this.#route === undefined ? UNKNOWN_QUEUE : this.#route.queue;
     countError(this.#context.telemetry.countsOf(counted), error.code);
-    if (this.#response.headersSent) {
+    if (this.response.headersSent) {
       // The answer can't be taken back; breaking off is the only way left to say that it is not whole.
-      this.#response.destroy();
+      this.response.destroy();
     } else {
-      replyLocally(this.request, this.#response, error, this.#arrival.jobId);
+      replyLocally(this.request, this.response, error, this.#arrival.jobId);
     }
     this.#end(outcome, error);
   }

@@ -58,7 +58,9 @@ export class EnqueueRequest implements Running {
   readonly #context: EnqueueContext;
   readonly #form: EnqueueForm;
   readonly request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly response: ServerResponse;
+  place = -1;
+  turn = -1;
   readonly #timer: NodeJS.Timeout | undefined;
   #phase: Phase = 'reading';
 
@@ -71,7 +73,7 @@ export class EnqueueRequest implements Running {
     this.#context = context;
     this.#form = form;
     this.request = request;
-    this.#response = response;
+    this.response = response;
     response.on('close', () => this.#end());
     this.#timer = context.timeoutMs > 0 ? setTimeout(() => this.#onTimeout(), context.timeoutMs) : undefined;
   }
@@ -85,7 +87,7 @@ export class EnqueueRequest implements Running {
       });
       // All of it is wanted, once its head is in order.
       if (this.#form.head.awaitsContinue && this.request.httpVersionMinor === 1)
-        this.#response.writeContinue();
+        this.response.writeContinue();
     } catch (error) {
       this.#fail(error);
     }
@@ -132,8 +134,8 @@ export class EnqueueRequest implements Running {
     if (this.#phase === 'ended') return;
     const bytes = Buffer.from(JSON.stringify(body));
     const length = ['Content-Type', 'application/json', 'Content-Length', String(bytes.length)];
-    this.#response.writeHead(ACCEPTED, [...length, ...headers]);
-    this.#response.end(bytes);
+    this.response.writeHead(ACCEPTED, [...length, ...headers]);
+    this.response.end(bytes);
     this.#end();
   }
 
@@ -147,7 +149,7 @@ export class EnqueueRequest implements Running {
       this.#context.telemetry.countsOf(this.#isKnown(head.tenant) ? queue : UNKNOWN_QUEUE),
       error.code,
     );
-    replyLocally(this.request, this.#response, error, jobId);
+    replyLocally(this.request, this.response, error, jobId);
     this.#end();
   }
 

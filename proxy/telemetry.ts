@@ -69,6 +69,8 @@ export class DispatchTelemetry {
       inFlight: 0,
     };
     this.#series.set(key, series);
+    // Its counters are to be seen from the first job on, at 0.
+    this.countsOf(queue);
     return series;
   }
 

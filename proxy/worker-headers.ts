@@ -24,7 +24,7 @@ export function viaOf(proxyId: string): string {
   return `1.1 lanewise-${proxyId.replace(/^proxy_/, '').slice(0, 8)}`;
 }
 
-/** What goes to any worker of this dispatch; what differs from attempt to attempt is `attemptHeaders`. */
+/** What goes to any worker of this dispatch; what differs from attempt to attempt is added by `attemptToWorker`. */
 export function jobToWorker(job: JobHeaders, jobId: string, queue: string, hop: Hop): string[] {
   const { host } = job;
   const proto = hop.encrypted ? 'https' : 'http';
@@ -49,8 +49,22 @@ export function jobToWorker(job: JobHeaders, jobId: string, queue: string, hop: 
   return headers;
 }
 
-export function attemptHeaders(lane: Lane, version: string, attempt: number): string[] {
-  return ['X-Canary-Lane', lane, 'X-Canary-Version', version, 'X-Canary-Attempt', String(attempt)];
+/** @param headers those of `jobToWorker` */
+export function attemptToWorker(
+  headers: readonly string[],
+  lane: Lane,
+  version: string,
+  attempt: number,
+): string[] {
+  return [
+    ...headers,
+    'X-Canary-Lane',
+    lane,
+    'X-Canary-Version',
+    version,
+    'X-Canary-Attempt',
+    String(attempt),
+  ];
 }
 
 /** RFC 7239 §4: an IPv6 address or anything with a colon is quoted. */
@@ -92,7 +106,8 @@ export interface WorkerAnswer {
   /** What goes on to the producer, before our own. */
   readonly headers: string[];
   readonly hasRetryAfter: boolean;
-  readonly hasLength: boolean;
+  /** Bytes; undefined where it doesn't say. */
+  readonly length: number | undefined;
 }
 
 /** @param hasBody whether it may have one: a length of none would make some wait for it */
@@ -100,7 +115,7 @@ export function answerFromWorker(raw: readonly string[], ownVia: string, hasBody
   let headers: string[] = [];
   let named: ReadonlySet<string> | undefined;
   let hasRetryAfter = false;
-  let hasLength = false;
+  let length: number | undefined;
   let via: string | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
@@ -117,7 +132,7 @@ export function answerFromWorker(raw: readonly string[], ownVia: string, hasBody
       case 'lane':
         break;
       case 'content-length':
-        hasLength = true;
+        length = Number(value);
         if (hasBody) headers.push(name, value);
         break;
       case 'via':
@@ -133,7 +148,7 @@ export function answerFromWorker(raw: readonly string[], ownVia: string, hasBody
   }
   if (named !== undefined) headers = withoutNamed(headers, named);
   headers.push('Via', append(via, ownVia));
-  return { headers, hasRetryAfter, hasLength };
+  return { headers, hasRetryAfter, length };
 }
 
 /** What may be written (RFC 9112 §4). Parsers let others through: control characters, and what was decoded as UTF-8. */

@@ -11,7 +11,7 @@ import type { Exchange, ForwardFailure, ForwardHandler, ForwardRequest } from '.
 import { judgeEnded, judgeRouted } from '../judged-jobs.ts';
 import { countOutcome, type DispatchTelemetry, type Series } from '../telemetry.ts';
 import { withTrace } from '../trace-headers.ts';
-import { attemptHeaders } from '../worker-headers.ts';
+import { attemptToWorker } from '../worker-headers.ts';
 import { retryAfterMs, type AttemptEnd } from './after-attempt.ts';
 import { requestOf } from './job-request.ts';
 import type { LaneTelemetry } from './lane-telemetry.ts';
@@ -130,7 +130,7 @@ export class LaneDispatch implements ForwardHandler {
     endpoint.noteBegun();
     places.begin(endpoint);
     if (!this.#isTraced) this.#trace();
-    const headers = [...this.#request.headers, ...attemptHeaders(lane, version, this.#job.job.attempt)];
+    const headers = attemptToWorker(this.#request.headers, lane, version, this.#job.job.attempt);
     this.#exchange = endpoint.forwarder!.forward({ ...this.#request, headers }, this);
   }
 
