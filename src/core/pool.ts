@@ -147,7 +147,8 @@ export function chooseByKey<E extends Endpoint>(
     // Nearly always the first one will do.
     const member = pool.ring.owners[start]!;
     const endpoint = pool.endpoints[member]!;
-    if (isOpen(endpoint, tried, reach)) return { pool, member, endpoint, keyHash, spilled: false };
+    if (endpoint.share === 1 && isOpen(endpoint, tried, reach))
+      return { pool, member, endpoint, keyHash, spilled: false };
     return walkFrom(pool, start, keyHash, UNBOUNDED, 1, tried, reach);
   }
   // The mean over all members is the cheap one, and never above the mean over the open ones: whom the key prefers

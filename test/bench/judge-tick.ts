@@ -16,7 +16,7 @@ import type { Store } from '../../src/runtime/store/store.ts';
 import { BUCKET_MS } from '../../src/runtime/store/telemetry-store.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { aDeployment, create } from '../runtime/store/samples.ts';
-import { BenchProcess } from './processes.ts';
+import { TelemetryProcess } from './telemetry-process.ts';
 import { samples, type TelemetryPart, type TelemetrySent } from './telemetry-load.ts';
 
 /**
@@ -117,7 +117,7 @@ const seconds = 2 * (BUCKET_MS / 1000) + 2 + 2 * (WARM_UP_TICKS + TICKS);
 // One more of them, which nobody has: the samples come in another order each second.
 const queues = [...ids, 'canary_of_nobody'];
 const part: TelemetryPart = { url: server.url, proxies: 1, queues, step: 1, seconds };
-const load = opened.use(new BenchProcess('telemetry', part));
+const load = opened.use(new TelemetryProcess(part));
 await load.message<'started'>();
 const sending = load.message<TelemetrySent>();
 // Until a bucket has been filled from its beginning to its end.

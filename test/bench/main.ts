@@ -1,24 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { measureAxes } from './axes.ts';
+import { compare } from './compare.ts';
+import { installPeers } from './contenders.ts';
 import { benchDecisions } from './decision.ts';
-import { benchDispatch } from './dispatch.ts';
+import { describeMachine } from './machine.ts';
+import { startWorkers } from './nginx.ts';
+import { runAsMarkdown } from './run-markdown.ts';
+import { profileLanewise } from './profile.ts';
+import { temporaryDirectory } from './program.ts';
+import type { BenchRun, Settings } from './run.ts';
+import { benchTelemetry } from './telemetry-cost.ts';
 
-/** `npm run bench`: checks that each thing works, measures it, and prints it beside its peers of the same run. */
+/**
+ * `npm run bench`: checks that each proxy does what it should, measures it, and prints it beside its peers of the same
+ * run. `--quick` is for a look while one works; `--out docs/performance-run.json` for the page, which
+ * `npm run docs:api` then makes anew.
+ */
 
-const print = (line = ''): void => void process.stdout.write(`${line}\n`);
-const thousands = (value: number): string => Math.round(value).toLocaleString('en');
+const ROOT = join(import.meta.dirname, '../..');
 
-print('Route decision, 100 workers a lane, 10 % canary, one core');
-for (const queues of [1, 1000, 10_000]) {
-  const { perSecond } = benchDecisions(queues);
-  print(`  ${thousands(queues).padStart(7)} queues  ${thousands(perSecond).padStart(11)} a second`);
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, out: { type: 'string' } },
+});
+
+const log = (text: string): void => void process.stderr.write(`${text}\n`);
+const settings: Settings = values.quick
+  ? { rounds: 1, seconds: 2, connections: 64, bodyBytes: 500 }
+  : { rounds: 3, seconds: 5, connections: 64, bodyBytes: 500 };
+
+log('building dist');
+execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'inherit' });
+const missing = [...(await installPeers())];
+
+await using opened = new AsyncDisposableStack();
+const { stable, canary } = await startWorkers(opened, await temporaryDirectory(opened));
+const lanes = { stable: [`http://127.0.0.1:${stable}`], canary: [`http://127.0.0.1:${canary}`] };
+
+log('route decisions');
+const decisions = [1, 1000, 10_000].map((queues) => benchDecisions(queues, 100));
+const telemetryNs = benchTelemetry();
+const proxies = await compare(lanes, settings, log, missing);
+const axesSettings = { ...settings, seconds: Math.min(settings.seconds, 4) };
+const axes = values.quick ? [] : await measureAxes({ settings: axesSettings, lanes, log, missing });
+const profile = values.quick ? [] : await profileLanewise(lanes, settings, log);
+
+const run: BenchRun = {
+  date: new Date().toISOString().slice(0, 10),
+  version: (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version,
+  machine: describeMachine(),
+  settings,
+  proxies,
+  missing,
+  axes,
+  decisions,
+  telemetryNs,
+  profile,
+};
+process.stdout.write(`${runAsMarkdown(run)}\n`);
+if (values.out !== undefined) {
+  mkdirSync(dirname(values.out), { recursive: true });
+  writeFileSync(values.out, `${JSON.stringify(run, rounded, 2)}\n`);
+  log(`written to ${values.out}`);
 }
 
-print();
-print('Dispatch, 500-byte POST, 64 connections (client and workers share the machine)');
-print('  proxy                  µs CPU/request  requests/s  p50 ms  p99 ms  MiB');
-for (const kind of ['lanewise', 'node:http + undici'] as const) {
-  const { cpuPerRequest, requests, seconds, p50, p99, memoryMiB } = await benchDispatch(kind);
-  print(
-    `  ${kind.padEnd(21)}  ${cpuPerRequest.toFixed(1).padStart(14)}  ${thousands(requests / seconds).padStart(10)}  ` +
-      `${p50.toFixed(1).padStart(6)}  ${p99.toFixed(1).padStart(6)}  ${memoryMiB.toFixed(0).padStart(3)}`,
-  );
+/** Four digits that count are more than such measurements can tell apart. */
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
 }

@@ -8,7 +8,7 @@ import { telemetryKey } from '../../src/runtime/store/redis/keys.ts';
 import { openRedisStore } from '../../src/runtime/store/redis/redis-store.ts';
 import { BUCKET_MS } from '../../src/runtime/store/telemetry-store.ts';
 import { startRedis } from '../helpers/redis.ts';
-import { BenchProcess } from './processes.ts';
+import { TelemetryProcess } from './telemetry-process.ts';
 import { samples, totalOf, type TelemetryPart, type TelemetrySent } from './telemetry-load.ts';
 
 /**
@@ -103,7 +103,7 @@ const store = openRedisStore({ url: server.url, clock: systemClock, log: createL
 opened.defer(() => store.close());
 // The server knows the script from then on.
 await store.recordTelemetry('canary_of_nobody', STEP, samples()[0]!);
-const loads = Array.from({ length: PROCESSES }, () => opened.use(new BenchProcess('telemetry', part)));
+const loads = Array.from({ length: PROCESSES }, () => opened.use(new TelemetryProcess(part)));
 await Promise.all(loads.map((load) => load.message<'started'>()));
 const results = loads.map((load) => load.message<TelemetrySent>());
 await delay(WARM_UP_SECONDS * 1000);
