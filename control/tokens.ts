@@ -1,10 +1,15 @@
 import { IDENTIFIER, isNamed } from '../src/core/names.ts';
 import { digestOf, isRole, ROLES, type Token } from './credentials.ts';
+import { JUDGE } from './judge/actions.ts';
+import { DRAINER } from './lanes/outdated.ts';
 
 /**
  * Tokens as an operator writes them: `name:role:secret[:tenant]`, or with `sha256:` and the SHA-256 of the secret in 64
  * hexadecimal digits in its place, so that the configuration holds nothing that opens anything.
  */
+
+/** An audit must be able to tell who did something. */
+const OWN_ACTORS: ReadonlySet<string> = new Set([JUDGE.name, DRAINER.name]);
 
 const HASHED = 'sha256';
 const HASH = /^[0-9a-f]{64}$/i;
@@ -64,6 +69,8 @@ function parseToken(entry: string, number: number, problems: string[]): Token | 
   }
   const before = problems.length;
   if (!isNamed(IDENTIFIER, name)) problems.push(`${place}: the name must be ${IDENTIFIER.accepted}`);
+  if (OWN_ACTORS.has(name))
+    problems.push(`${place}: the name is what Lanewise itself is called in events; take another`);
   if (!isRole(role)) problems.push(`${place}: the role must be one of ${ROLES.join(', ')}`);
   if (isHashed && !HASH.test(secret))
     problems.push(`${place}: ${HASHED}: must be followed by the 64 hexadecimal digits of a SHA-256`);

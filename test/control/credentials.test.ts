@@ -104,6 +104,13 @@ describe('problems with tokens', () => {
     },
   );
 
+  test('include the names that events have for Lanewise itself', () => {
+    expect(problemsOf('judge:admin:x1,drainer:admin:x2')).toEqual([
+      expect.stringMatching(/^entry 1 \(judge\): the name is what Lanewise itself is called/),
+      expect.stringMatching(/^entry 2 \(drainer\)/),
+    ]);
+  });
+
   test.each(['', ',', 'a:constructor:x'])('include %j', (text) => {
     expect(problemsOf(text)).not.toHaveLength(0);
   });
