@@ -61,7 +61,7 @@ export function createAdminApp(sources: AdminSources): Hono {
           status: worker.status,
           weight: worker.weight,
           usable: endpoint.usable,
-          share: endpoint.share,
+          share: Math.round(1000 * endpoint.share) / 1000,
           ...describeHealth(endpoint, clock),
           ...describeProbes(endpoint),
           in_flight: endpoint.inFlight,

@@ -1,3 +1,5 @@
+import { createConformance, type Conformance } from '../control/conformance.ts';
+import { readApiDocument } from '../docs/api-document.ts';
 import { CALL_MS_MAX } from './patience.ts';
 
 /** The REST API over a socket, as an operator's script would call it. */
@@ -26,6 +28,16 @@ export interface WorkerRegistration {
 
 export const QUEUE = 'payment-processing';
 
+const BASE_PATH = '/api/v1/canary';
+
+let conformance: Promise<Conformance> | undefined;
+
+/** What running processes answer is held against the description of the API, too. */
+async function check(method: string, path: string, answer: ApiAnswer): Promise<void> {
+  conformance ??= readApiDocument().then(createConformance);
+  (await conformance).check(method, path, answer);
+}
+
 export class Api {
   readonly url: string;
   readonly token: string;
@@ -36,7 +48,7 @@ export class Api {
   }
 
   async call(method: string, path: string, body?: object): Promise<ApiAnswer> {
-    const answer = await fetch(`${this.url}/api/v1/canary${path}`, {
+    const response = await fetch(`${this.url}${BASE_PATH}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${this.token}`,
@@ -45,12 +57,14 @@ export class Api {
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(CALL_MS_MAX),
     });
-    const text = await answer.text();
-    return {
-      status: answer.status,
-      headers: answer.headers,
+    const text = await response.text();
+    const answer = {
+      status: response.status,
+      headers: response.headers,
       body: text === '' ? undefined : (JSON.parse(text) as unknown),
     };
+    await check(method, `${BASE_PATH}${path}`, answer);
+    return answer;
   }
 
   /** The body of an answer that must be a success. */
