@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ROOT } from '../docs/pages.ts';
+import { temporaryDirectory } from '../helpers/process.ts';
 import { TestWorker } from '../helpers/worker.ts';
 
 /**
@@ -25,6 +26,14 @@ test('what the Dockerfile copies from here is there, and .dockerignore lets it t
     .filter((source) => source !== '.');
   expect(copied).toContain('package-lock.json');
   expect(copied.filter((path) => !allowed.has(path))).toEqual([]);
+});
+
+test('package-lock.json has all that package.json asks for, so that npm ci installs it', async () => {
+  await using stack = new AsyncDisposableStack();
+  const cache = await temporaryDirectory(stack);
+  const args = ['ci', '--dry-run', '--offline', '--ignore-scripts', '--cache', cache];
+  const { status, stderr } = spawnSync('npm', args, { cwd: ROOT, encoding: 'utf8' });
+  expect({ status, missing: stderr.match(/Missing: .*/g) }).toEqual({ status: 0, missing: null });
 });
 
 test('.dockerignore lets through all that the build compiles', () => {
