@@ -9,17 +9,17 @@ interface ChartProps {
   readonly format: (value: number | null) => string;
   readonly data: ChartData;
   readonly marks: readonly Mark[];
-  readonly windowMs: number;
 }
 
 const HEIGHT = 150;
+const SECONDS_MIN = 60;
 
-export function Chart({ name, format, data, marks, windowMs }: ChartProps) {
+export function Chart({ name, format, data, marks }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   /** What the plot asks for whenever it draws. */
-  const shown = useRef({ marks, windowMs });
-  shown.current = { marks, windowMs };
+  const shown = useRef(marks);
+  shown.current = marks;
   /** Where the pointer is; null: nowhere, and the latest is told. */
   const [at, setAt] = useState<number | null>(null);
   const theme = useColourScheme();
@@ -35,7 +35,7 @@ export function Chart({ name, format, data, marks, windowMs }: ChartProps) {
       made.destroy();
     };
   }, [theme]);
-  useEffect(() => plot.current?.setData(toPlot(data)), [data, marks, windowMs]);
+  useEffect(() => plot.current?.setData(toPlot(data)), [data, marks]);
 
   const value = (lane: 1 | 2): string =>
     format(at === null ? latestKnown(data[lane]) : (data[lane][at] ?? null));
@@ -64,7 +64,7 @@ function toPlot([at, stable, canary]: ChartData): uPlot.AlignedData {
 function optionsOf(
   element: HTMLElement,
   format: ChartProps['format'],
-  shown: { readonly current: Pick<ChartProps, 'marks' | 'windowMs'> },
+  marks: { readonly current: readonly Mark[] },
   onCursor: (at: number | null) => void,
 ): uPlot.Options {
   const colour = (name: string): string => getComputedStyle(element).getPropertyValue(name).trim();
@@ -78,12 +78,12 @@ function optionsOf(
     legend: { show: false },
     cursor: { sync: { key: 'lanewise' }, points: { size: 6 }, drag: { x: false, y: false }, y: false },
     scales: {
-      // All of the window, also while there is less.
-      x: { range: (_plot, _least, most) => [most - shown.current.windowMs / 1000, most] },
+      // What has just begun is not drawn larger than life.
+      x: { range: (_plot, least, most) => [Math.min(least, most - SECONDS_MIN), most] },
       y: { range: (_plot, _least, most) => [0, most === null || most <= 0 ? 1 : most * 1.15] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 64, size: 26, values: timeLabels },
+      { ...axis, grid: { show: false }, space: 52, size: 26, values: timeLabels },
       {
         ...axis,
         grid: { stroke: colour('--line'), width: 1 },
@@ -99,7 +99,7 @@ function optionsOf(
     ],
     hooks: {
       setCursor: [({ cursor }) => onCursor(cursor.idx ?? null)],
-      draw: [(plot) => drawMarks(plot, shown.current.marks, colour('--mark'), font)],
+      draw: [(plot) => drawMarks(plot, marks.current, colour('--mark'), font)],
     },
   };
 }

@@ -54,7 +54,7 @@ export function Charts(props: {
       </h2>
       <div class="charts">
         {CHARTS.map((chart) => (
-          <MeasureChart key={chart.measure} {...chart} {...props} windowMs={parseDuration(chosen) ?? 0} />
+          <MeasureChart key={chart.measure} {...chart} points={props.points} marks={props.marks} />
         ))}
       </div>
     </section>
@@ -65,18 +65,9 @@ function MeasureChart(
   props: Measured & {
     readonly points: readonly HistoryPoint[];
     readonly marks: readonly Mark[];
-    readonly windowMs: number;
   },
 ) {
   const { points, measure } = props;
   const data = useMemo(() => chartData(points, measure), [points, measure]);
-  return (
-    <Chart
-      name={props.name}
-      format={props.format}
-      data={data}
-      marks={props.marks}
-      windowMs={props.windowMs}
-    />
-  );
+  return <Chart name={props.name} format={props.format} data={data} marks={props.marks} />;
 }

@@ -62,6 +62,6 @@ function Fact({ name, value }: { readonly name: string; readonly value: string |
 function attemptText({ at, version, worker, outcome, status, message }: JobAttempt): string {
   const by = worker === undefined ? version : `${version} on ${worker}`;
   const answer = status === undefined ? outcome : `${outcome} with status ${status}`;
-  const said = message === undefined ? '' : `: ${message}`;
+  const said = message === undefined || message === '' ? '' : `: ${message}`;
   return `${new Date(at).toLocaleTimeString('en')} ${answer}, ${by}${said}`;
 }
