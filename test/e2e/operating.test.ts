@@ -126,6 +126,7 @@ test('a list says so too, and reads again', async () => {
   await page.getByText(/The control plane does not answer. What you see is of/).waitFor();
   await page.context().setOffline(false);
   await page.getByText(/What you see is of/).waitFor({ state: 'detached' });
+  expect(view.troubles).toEqual([]);
 });
 
 test('jobs that have died are listed with their history, requeued and dropped', async () => {
