@@ -5,7 +5,12 @@ import type { Deployment, DeploymentConfig, DeploymentEvent } from '../src/core/
 import { LanewiseError } from '../src/core/errors.ts';
 import { effectiveRoute, openSplit, type Route } from '../src/core/route.ts';
 import type { Logger } from '../src/runtime/log.ts';
-import type { DeploymentFilter, Store } from '../src/runtime/store/store.ts';
+import type {
+  DeploymentFilter,
+  DeploymentPage,
+  DeploymentPageRange,
+  Store,
+} from '../src/runtime/store/store.ts';
 import { isVisibleTo } from './auth.ts';
 import type { Credential } from './credentials.ts';
 import type { Change, Circumstances, Decide } from './deployment-changes.ts';
@@ -36,6 +41,7 @@ export interface DeploymentService {
   /** Where its scope's routing stands among the proxies. */
   routing(deployment: Deployment): Promise<Propagation>;
   list(filter: DeploymentFilter, by: Credential): Promise<readonly Deployment[]>;
+  page(filter: DeploymentFilter, page: DeploymentPageRange, by: Credential): Promise<DeploymentPage>;
   events(id: string, by: Credential): Promise<readonly DeploymentEvent[]>;
 }
 
@@ -238,15 +244,24 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
       return watch.look(route?.revision ?? 0);
     },
     async list(filter, by) {
-      if (by.tenant === undefined) return store.listDeployments(filter);
-      if (filter.tenant !== undefined && filter.tenant !== by.tenant) return [];
-      return store.listDeployments({ ...filter, tenant: by.tenant });
+      const visible = visibleTo(by, filter);
+      return visible === undefined ? [] : store.listDeployments(visible);
+    },
+    async page(filter, page, by) {
+      const visible = visibleTo(by, filter);
+      return visible === undefined ? { total: 0, deployments: [] } : store.pageDeployments(visible, page);
     },
     async events(id, by) {
       await get(id, by);
       return store.listEvents(id);
     },
   };
+}
+
+/** Undefined where nothing is. */
+function visibleTo({ tenant }: Credential, filter: DeploymentFilter): DeploymentFilter | undefined {
+  if (tenant === undefined) return filter;
+  return filter.tenant !== undefined && filter.tenant !== tenant ? undefined : { ...filter, tenant };
 }
 
 /** Whether a deployment may go by what the route says, and change it. */

@@ -18,6 +18,8 @@ export interface ControlMetrics {
 
 /** Scopes shown; a fleet with more would pay for series that nobody looks at one by one. */
 const SCOPES_MAX = 2000;
+/** Deployments read at once. */
+const PAGE = 500;
 
 export function createControlMetrics(
   store: Store,
@@ -45,7 +47,7 @@ export function createControlMetrics(
     registry,
     'canary_deployment_status',
     'Status of the latest deployment of each queue and tenant: 1 for the one it has, 0 for the others.',
-    orNone(async () => deploymentStatuses(await store.listDeployments())),
+    orNone(() => deploymentStatuses(store)),
   );
   const registers = [registry];
   const promotions = new Counter({
@@ -91,12 +93,16 @@ async function trafficWeights(store: Store): Promise<readonly Sample[]> {
   });
 }
 
-/** @param deployments newest first */
-function deploymentStatuses(deployments: readonly Deployment[]): readonly Sample[] {
+/** Reads from the newest on, no further than needed: those that have ended pile up. */
+async function deploymentStatuses(store: Store): Promise<readonly Sample[]> {
   const latest = new Map<string, Deployment>();
-  for (const deployment of deployments) {
-    const scope = scopeKey(deployment.queue, deployment.tenant);
-    if (!latest.has(scope)) latest.set(scope, deployment);
+  for (let offset = 0, isLast = false; !isLast && latest.size < SCOPES_MAX; offset += PAGE) {
+    const { total, deployments } = await store.pageDeployments({}, { offset, limit: PAGE });
+    for (const deployment of deployments) {
+      const scope = scopeKey(deployment.queue, deployment.tenant);
+      if (!latest.has(scope)) latest.set(scope, deployment);
+    }
+    isLast = offset + PAGE >= total;
   }
   return [...latest.values()].slice(0, SCOPES_MAX).flatMap(({ id, queue, status: current }) =>
     DEPLOYMENT_STATUSES.map((status) => ({

@@ -13,7 +13,17 @@ import { routedWorkerSchema, routeSchema } from '../src/runtime/store/records.ts
 export interface LastGoodRoutes {
   /** @returns undefined if there are none, or none that can be read (`onUnreadable` says why) */
   load(): Promise<RouteSnapshot | undefined>;
-  save(snapshot: RouteSnapshot): Promise<void>;
+  /** @returns how many bytes were written */
+  save(snapshot: RouteSnapshot): Promise<number>;
+}
+
+/** Between two writes of a MiB: the routes are written whole, and dispatches wait while they are put into words. */
+const MS_PER_MEBIBYTE = 2_000;
+const PAUSE_MS_MAX = 30_000;
+
+/** So that routes that change all the time cost a proxy the same share of its time, however many there are. */
+export function pauseAfterSaving(bytes: number, leastMs: number): number {
+  return Math.min(PAUSE_MS_MAX, Math.max(leastMs, (bytes / 1_048_576) * MS_PER_MEBIBYTE));
 }
 
 /** Raised when the content changes its shape; new fields need no new number. What is of another one is left alone. */
@@ -62,14 +72,17 @@ export function createLastGoodRoutes(
       // Several proxies may share a data directory; each writes to a file of its own.
       const next = `${path}.${globalThis.crypto.randomUUID()}.${++writes}`;
       const file = await open(next, 'w', 0o600);
+      let bytes: number;
       try {
         const json = JSON.stringify(snapshot);
         await file.writeFile(`{"format":${FORMAT},"sha256":"${digestOf(json)}","snapshot":${json}}`);
         await file.sync();
+        bytes = json.length;
       } finally {
         await file.close();
       }
       await rename(next, path);
+      return bytes;
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { pause, startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { RouteHead, RouteListener, RouteStore, Subscription } from '../src/runtime/store/store.ts';
-import type { LastGoodRoutes } from './last-good-routes.ts';
+import { pauseAfterSaving, type LastGoodRoutes } from './last-good-routes.ts';
 import { TroubleLog } from './trouble-log.ts';
 import { readOrGiveBack } from './lost-store.ts';
 import { readWholeSnapshot } from './whole-snapshot.ts';
@@ -283,8 +283,8 @@ export class RouteFollower {
       let saved = NOTHING;
       while (saved.revision !== table.revision || saved.epoch !== table.epoch) {
         saved = { epoch: table.epoch, revision: table.revision };
-        await lastGood.save(table.snapshot());
-        await this.#pause(this.#timing.save);
+        const bytes = await lastGood.save(table.snapshot());
+        await this.#pause(pauseAfterSaving(bytes, this.#timing.save));
       }
     } catch (error) {
       log.error({ err: error }, 'the last good routes could not be saved');

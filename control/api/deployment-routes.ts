@@ -23,7 +23,7 @@ import {
 } from './deployment-json.ts';
 import { named, oneOf } from './fields.ts';
 import { healthStatusSchema, METRICS_EXAMPLE, metricsSchema, toMetricsJson } from './observation-json.ts';
-import { pageOf, pageQuery, paginate } from './pagination.ts';
+import { isPaged, pageOf, pageQuery, pageRange, paginate, paginationOf } from './pagination.ts';
 
 /** Deployments: create, list, get, delete, events. What moves them is in `deployment-action-routes.ts`. */
 
@@ -180,16 +180,18 @@ export function addDeploymentRoutes(
 ): void {
   app.openapi(list, async (c) => {
     const query = c.req.valid('query');
-    const found = await service.list(
-      {
-        ...(query.status !== undefined && { status: query.status }),
-        ...(query.queue_name !== undefined && { queue: query.queue_name }),
-        ...(query.tenant_id !== undefined && { tenant: query.tenant_id }),
-      },
-      c.get('credential'),
-    );
-    const page = paginate(found, query);
-    if (page !== undefined) return c.json({ ...page, data: page.data.map(toDeploymentJson) }, 200);
+    const by = c.get('credential');
+    const filter = {
+      ...(query.status !== undefined && { status: query.status }),
+      ...(query.queue_name !== undefined && { queue: query.queue_name }),
+      ...(query.tenant_id !== undefined && { tenant: query.tenant_id }),
+    };
+    if (isPaged(query)) {
+      const { total, deployments } = await service.page(filter, pageRange(query), by);
+      const pagination = paginationOf(query, total);
+      return c.json({ data: deployments.map(toDeploymentJson), pagination }, 200);
+    }
+    const found = await service.list(filter, by);
     return c.json({ deployments: found.map(toDeploymentJson), count: found.length }, 200);
   });
 

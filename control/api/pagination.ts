@@ -47,12 +47,16 @@ export function pageOf<S extends z.ZodType>(item: S) {
   return z.object({ data: z.array(item), pagination: paginationSchema });
 }
 
+export function isPaged(query: PageQuery): boolean {
+  return query.page !== undefined || query.page_size !== undefined;
+}
+
 /** @returns undefined if no page was asked for */
 export function paginate<T>(
   items: readonly T[],
   query: PageQuery,
 ): { readonly data: readonly T[]; readonly pagination: Pagination } | undefined {
-  if (query.page === undefined && query.page_size === undefined) return undefined;
+  if (!isPaged(query)) return undefined;
   const { offset, limit } = pageRange(query);
   return { data: items.slice(offset, offset + limit), pagination: paginationOf(query, items.length) };
 }

@@ -141,11 +141,7 @@ export function createJudge(options: JudgeOptions): Judge {
       if (own === undefined || own !== fence) known = new Map();
       fence = own;
       if (own === undefined) return;
-      const [active, paused] = await Promise.all([
-        store.listDeployments({ status: 'active' }),
-        store.listDeployments({ status: 'paused' }),
-      ]);
-      const open = [...active, ...paused];
+      const open = await store.listDeployments({ status: ['active', 'paused'] });
       const ids = new Set(open.map(({ id }) => id));
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
       windows.keepOnly(ids);

@@ -6,19 +6,14 @@ export async function openOn(
   store: Pick<Store, 'listDeployments'>,
   queue?: string,
 ): Promise<readonly Deployment[]> {
-  const of = queue === undefined ? {} : { queue };
-  const [active, paused] = await Promise.all([
-    store.listDeployments({ ...of, status: 'active' }),
-    store.listDeployments({ ...of, status: 'paused' }),
-  ]);
-  return [...active, ...paused].filter(({ config }) => config.routingStrategy !== 'hash_ring');
+  const open = await store.listDeployments({
+    status: ['active', 'paused'],
+    ...(queue !== undefined && { queue }),
+  });
+  return open.filter(({ config }) => config.routingStrategy !== 'hash_ring');
 }
 
 /** Those whose canary lane is being emptied. */
 export async function draining(store: Pick<Store, 'listDeployments'>): Promise<readonly Deployment[]> {
-  const [promoting, rollingBack] = await Promise.all([
-    store.listDeployments({ status: 'promoting' }),
-    store.listDeployments({ status: 'rolling_back' }),
-  ]);
-  return [...promoting, ...rollingBack];
+  return store.listDeployments({ status: ['promoting', 'rolling_back'] });
 }

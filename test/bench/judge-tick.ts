@@ -16,6 +16,7 @@ import type { Store } from '../../src/runtime/store/store.ts';
 import { BUCKET_MS } from '../../src/runtime/store/telemetry-store.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { aDeployment, create } from '../runtime/store/samples.ts';
+import { redisCpuSeconds } from './redis-usage.ts';
 import { TelemetryProcess } from './telemetry-process.ts';
 import { samples, type TelemetryPart, type TelemetrySent } from './telemetry-load.ts';
 
@@ -47,12 +48,6 @@ function counting(store: Store, calls: Map<string, number>): Store {
       };
     },
   });
-}
-
-async function redisCpuSeconds(client: Redis): Promise<number> {
-  const info = await client.info('cpu');
-  const field = (name: string): number => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)![1]);
-  return field('used_cpu_user') + field('used_cpu_sys');
 }
 
 async function inTurn(count: number, work: (i: number) => Promise<unknown>): Promise<void> {

@@ -74,7 +74,7 @@ export function totalOf(deltas: readonly LanesTotals[], times: readonly number[]
 }
 
 /** A command as it goes over the wire (RESP). */
-function encoded(...words: readonly string[]): Buffer {
+export function encoded(...words: readonly string[]): Buffer {
   return Buffer.from(
     `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
   );

@@ -31,6 +31,7 @@ async function withFailingStore(error: Error, lines: string[] = []): Promise<Con
     saveDeployment: fail,
     getDeployment: fail,
     listDeployments: fail,
+    pageDeployments: fail,
     getRoute: fail,
     saveWorker: fail,
     getWorker: fail,

@@ -90,9 +90,20 @@ export type SaveResult =
   | { readonly kind: 'stale' };
 
 export interface DeploymentFilter {
-  readonly status?: DeploymentStatus;
+  /** Any of them. */
+  readonly status?: DeploymentStatus | readonly DeploymentStatus[];
   readonly queue?: string;
   readonly tenant?: string;
+}
+
+export interface DeploymentPageRange {
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export interface DeploymentPage {
+  readonly total: number;
+  readonly deployments: readonly Deployment[];
 }
 
 export interface DeploymentStore {
@@ -104,6 +115,8 @@ export interface DeploymentStore {
   getDeployment(id: string): Promise<Deployment | undefined>;
   /** Newest first. */
   listDeployments(filter?: DeploymentFilter): Promise<readonly Deployment[]>;
+  /** A part of that list, which is all that is read where the filter allows it; `total` is of the whole list. */
+  pageDeployments(filter: DeploymentFilter, page: DeploymentPageRange): Promise<DeploymentPage>;
   /** Newest first; empty for an unknown deployment. */
   listEvents(deploymentId: string): Promise<readonly DeploymentEvent[]>;
   getRoute(queue: string, tenant?: string): Promise<Route | undefined>;

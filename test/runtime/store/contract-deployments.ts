@@ -179,6 +179,38 @@ export function describeDeployments(open: OpenFixture): void {
       expect(await ids({ tenant: 'acme' })).toEqual(['canary_y']);
       expect(await ids({ queue: 'b', tenant: 'acme' })).toEqual([]);
       expect(await ids({ queue: 'a', status: 'active' })).toEqual(['canary_x']);
+      expect(await ids({ status: ['active', 'paused'] })).toEqual(['canary_x', 'canary_z']);
+      expect(await ids({ status: ['active', 'completed'] })).toEqual(['canary_x', 'canary_y', 'canary_z']);
+    });
+
+    it('are listed page by page, with the number of all that match', async () => {
+      await using fixture = await open();
+      const { store } = fixture;
+      const acme = { tenant: 'acme' };
+      for (let i = 0; i < 7; i++) {
+        const deployment = aDeployment({ id: `canary_${i}`, queue: `queue-${i}`, ...(i % 2 === 1 && acme) });
+        await create(store, deployment);
+        if (i === 3) await promote(store, deployment);
+      }
+      const page = async (
+        filter: Parameters<typeof store.pageDeployments>[0],
+        offset: number,
+        limit: number,
+      ) => {
+        const { total, deployments } = await store.pageDeployments(filter, { offset, limit });
+        return [total, ...deployments.map(({ id }) => id.at(-1))];
+      };
+      expect(await page({}, 0, 3)).toEqual([7, '6', '5', '4']);
+      expect(await page({}, 3, 3)).toEqual([7, '3', '2', '1']);
+      expect(await page({}, 6, 3)).toEqual([7, '0']);
+      expect(await page({}, 7, 3)).toEqual([7]);
+      expect(await page({}, 0, 0)).toEqual([7]);
+      expect(await page({ status: 'active' }, 1, 3)).toEqual([6, '5', '4', '2']);
+      expect(await page({ status: 'completed' }, 0, 3)).toEqual([1, '3']);
+      expect(await page({ tenant: 'acme' }, 1, 1)).toEqual([3, '3']);
+      expect(await page({ tenant: 'acme', status: 'active' }, 1, 5)).toEqual([2, '1']);
+      expect(await page({ queue: 'queue-2' }, 0, 5)).toEqual([1, '2']);
+      expect(await page({ queue: 'queue-8' }, 0, 5)).toEqual([0]);
     });
   });
 }

@@ -4,7 +4,7 @@ import type { Deployment } from '../../../core/deployment.ts';
 import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
 import type { DamagedRecords } from '../damaged-records.ts';
 import { damaged, deploymentRecord, eventRecord, routeRecord } from '../records.ts';
-import type { DeploymentStore } from '../store.ts';
+import type { DeploymentFilter, DeploymentPage, DeploymentStore } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
 import { keepArguments, keepKeys } from './keeping.ts';
 import { channelsOf, eventsKey, KEYS } from './keys.ts';
@@ -14,6 +14,33 @@ const { epoch, server, revision, routes, deployments, order, sequence, open, jud
 
 export function createDeployments(connection: RedisConnection, damage: DamagedRecords): DeploymentStore {
   const { routes: channel, events: eventsChannel } = channelsOf(connection.db);
+
+  /** @param limit -1: all of them */
+  const list = async (
+    { status, queue, tenant }: DeploymentFilter,
+    offset: number,
+    limit: number,
+  ): Promise<DeploymentPage> => {
+    const statuses = status === undefined ? [] : [status].flat();
+    const isOpenOnly = statuses.length > 0 && !statuses.some(isEnded);
+    const reply = await connection.run(
+      'listDeployments',
+      [deployments, order, open],
+      [statuses.join(' '), queue ?? '', tenant ?? '', isOpenOnly ? '1' : '0', String(offset), String(limit)],
+    );
+    if (!Array.isArray(reply)) throw damaged('list of deployments', 'not a list');
+    const [total, ...found]: readonly unknown[] = reply;
+    return {
+      total: countOf(textOf(total, 'number of deployments'), 'number of deployments'),
+      deployments: damage.readable(
+        pairsOf(found, 'list of deployments').map(([id, record]) => ({
+          name: `deployment ${id}`,
+          decode: () => decodeDeployment(id, record),
+        })),
+      ),
+    };
+  };
+
   return {
     async createDeployment({ deployment, route, basedOnRevision, events, notices, openMax }) {
       const reply = await connection.run(
@@ -71,21 +98,9 @@ export function createDeployments(connection: RedisConnection, damage: DamagedRe
       return record === null ? undefined : decodeDeployment(id, textOf(record, `deployment ${id}`));
     },
 
-    async listDeployments({ status, queue, tenant } = {}) {
-      const openOnly = status !== undefined && !isEnded(status);
-      const reply = await connection.run(
-        'listDeployments',
-        [deployments, order, open],
-        [status ?? '', queue ?? '', tenant ?? '', openOnly ? '1' : '0'],
-      );
-      const records = pairsOf(reply, 'list of deployments');
-      return damage.readable(
-        records.map(([id, record]) => ({
-          name: `deployment ${id}`,
-          decode: () => decodeDeployment(id, record),
-        })),
-      );
-    },
+    listDeployments: async (filter = {}) => (await list(filter, 0, -1)).deployments,
+
+    pageDeployments: (filter, { offset, limit }) => list(filter, offset, Math.max(0, limit)),
 
     async listEvents(deploymentId) {
       const name = `event of ${deploymentId}`;

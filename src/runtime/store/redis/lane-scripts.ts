@@ -152,24 +152,38 @@ local from, to, max, moved, bytes = ARGV[3], ARGV[4], tonumber(ARGV[5]), 0, 0
 local source, target = lane_key(from), lane_key(to)
 expect_lanes()
 
-local function move_entry(entry, tries)
+local function with_tries(found, tries)
   local fields, before = {}, 0
-  for i = 1, #entry[2], 2 do
-    if entry[2][i] == 'lanewise-tries' then
-      before = tonumber(entry[2][i + 1]) or 0
+  for i = 1, #found, 2 do
+    if found[i] == 'lanewise-tries' then
+      before = tonumber(found[i + 1]) or 0
     else
-      fields[#fields + 1] = entry[2][i]
-      fields[#fields + 1] = entry[2][i + 1]
-      bytes = bytes + #entry[2][i + 1]
+      fields[#fields + 1] = found[i]
+      fields[#fields + 1] = found[i + 1]
     end
   end
   if before + tries > 0 then
     fields[#fields + 1] = 'lanewise-tries'
     fields[#fields + 1] = whole(before + tries)
   end
+  return fields
+end
+
+-- It is still to be deleted from the source.
+local function copy_entry(entry, tries)
+  local fields = entry[2]
+  -- Nearly all have the job alone.
+  if tries > 0 then fields = with_tries(fields, tries) end
   redis.call('XADD', target, '*', unpack(fields))
-  redis.call('XDEL', source, entry[1])
+  for i = 2, #fields, 2 do bytes = bytes + #fields[i] end
   moved = moved + 1
+end
+
+-- What is read at once must not come to much: one, until it is known how large they are.
+local function slice()
+  if moved == 0 then return 1 end
+  local fitting = math.floor((BYTES_MAX - bytes) * moved / math.max(1, bytes))
+  return math.max(1, math.min(max - moved, SLICE, fitting))
 end
 
 if kind == 'list' then
@@ -184,15 +198,22 @@ elseif redis.call('EXISTS', source) == 1 then
   for _, pending in ipairs(pending_of(from, RETURNED, max)) do
     if bytes >= BYTES_MAX then break end
     local entry = redis.call('XRANGE', source, pending[1], pending[1])[1]
-    if entry then move_entry(entry, pending[4]) end
+    if entry then
+      copy_entry(entry, pending[4])
+      redis.call('XDEL', source, pending[1])
+    end
     redis.call('XACK', source, GROUP, pending[1])
   end
   local has_more = true
   while has_more and moved < max and bytes < BYTES_MAX do
-    local count = math.min(max - moved, 16)
+    local count, ids = slice(), {}
     local read = redis.call('XREADGROUP', 'GROUP', GROUP, '+drain', 'COUNT', count, 'NOACK', 'STREAMS', source, '>')
     local entries = read and read[1][2] or {}
-    for _, entry in ipairs(entries) do move_entry(entry, 0) end
+    for i, entry in ipairs(entries) do
+      copy_entry(entry, 0)
+      ids[i] = entry[1]
+    end
+    if #ids > 0 then redis.call('XDEL', source, unpack(ids)) end
     has_more = #entries == count
   end
 end

@@ -4,6 +4,7 @@ import { CHANGE } from './change-scripts.ts';
 import { CHECK_KEY_TYPES } from './key-types.ts';
 import { INTAKE_SCRIPTS } from './intake-scripts.ts';
 import { claimJudgeLease, releaseJudgeLease, saveJudgement } from './judge-scripts.ts';
+import { listDeployments } from './list-scripts.ts';
 import { PRELUDE } from './prelude.ts';
 import { restore, seed } from './restore-scripts.ts';
 import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
@@ -75,36 +76,6 @@ redis.call('DEL', KEYS[8])
 redis.call('HDEL', KEYS[9], id)
 redis.call('PUBLISH', ARGV[5], 'deleted ' .. id)
 return {'saved', redis.call('GET', KEYS[3])}
-`;
-
-/**
- * KEYS: deployments, order, open. ARGV: status, queue, tenant (each empty: any), whether only open ones can match; then
- * the ended ones, which pile up, are not even looked at. Returns id, record, id, record…, newest first.
- */
-const listDeployments = `
-local status, queue, tenant = ARGV[1], ARGV[2], ARGV[3]
-local ids
-if ARGV[4] == '1' then
-  local sequences = {}
-  ids = redis.call('HVALS', KEYS[3])
-  for _, id in ipairs(ids) do sequences[id] = tonumber(redis.call('ZSCORE', KEYS[2], id) or '0') end
-  table.sort(ids, function(a, b) return sequences[a] > sequences[b] end)
-else
-  ids = redis.call('ZREVRANGE', KEYS[2], 0, -1)
-end
-local found = {}
-for _, id in ipairs(ids) do
-  local record = redis.call('HGET', KEYS[1], id)
-  if record then
-    local of_status, of_queue, of_tenant = string.match(record, '^%S+ (%S+) ([^ |]+)|?(%S*) ')
-    if (status == '' or status == of_status) and (queue == '' or queue == of_queue)
-      and (tenant == '' or tenant == of_tenant) then
-      found[#found + 1] = id
-      found[#found + 1] = record
-    end
-  end
-end
-return found
 `;
 
 /** KEYS: epoch, server, revision, routes, workers, routing. */

@@ -1,8 +1,9 @@
 import { isEnded } from '../../../core/deployment-states.ts';
+import type { Deployment } from '../../../core/deployment.ts';
 import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
 import type { DamagedRecords } from '../damaged-records.ts';
 import { deploymentRecord, eventRecord, routeRecord } from '../records.ts';
-import type { CreateResult, DeploymentStore, SaveResult } from '../store.ts';
+import type { CreateResult, DeploymentFilter, DeploymentStore, SaveResult } from '../store.ts';
 import { numberOf, textOf, type Database, type Row } from './database.ts';
 import type { EventBus } from './event-bus.ts';
 import type { KeptEvent } from './event-log.ts';
@@ -46,6 +47,11 @@ export function createDeployments(
     const row = db.get('SELECT version FROM deployments WHERE id = ?', id);
     return row !== undefined && numberOf(row, 'version') === version;
   };
+
+  const readable = (rows: readonly Row[]): readonly Deployment[] =>
+    damage.readable(
+      rows.map((row) => ({ name: `deployment ${textOf(row, 'id')}`, decode: () => decodeDeployment(row) })),
+    );
 
   return {
     async createDeployment({ deployment, route, basedOnRevision, events, notices = [], openMax }) {
@@ -124,21 +130,17 @@ export function createDeployments(
       return row === undefined ? undefined : decodeDeployment(row);
     },
 
-    async listDeployments({ status, queue, tenant } = {}) {
-      const rows = db.all(
-        `SELECT id, record FROM deployments
-         WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR queue = ?2) AND (?3 IS NULL OR tenant = ?3)
-         ORDER BY sequence DESC`,
-        status ?? null,
-        queue ?? null,
-        tenant ?? null,
-      );
-      return damage.readable(
-        rows.map((row) => ({
-          name: `deployment ${textOf(row, 'id')}`,
-          decode: () => decodeDeployment(row),
-        })),
-      );
+    async listDeployments(filter = {}) {
+      const sql = `SELECT id, record FROM deployments WHERE ${MATCHES} ORDER BY sequence DESC`;
+      return readable(db.all(sql, ...wordsOf(filter)));
+    },
+
+    async pageDeployments(filter, { offset, limit }) {
+      const words = wordsOf(filter);
+      const counted = db.get(`SELECT count(*) AS n FROM deployments WHERE ${MATCHES}`, ...words);
+      const sql = `SELECT id, record FROM deployments WHERE ${MATCHES} ORDER BY sequence DESC LIMIT ?4 OFFSET ?5`;
+      const rows = db.all(sql, ...words, Math.max(0, limit), offset);
+      return { total: numberOf(counted, 'n'), deployments: readable(rows) };
     },
 
     async listEvents(deploymentId) {
@@ -158,6 +160,15 @@ export function createDeployments(
       return row === undefined ? undefined : routeRecord.decode(textOf(row, 'record'), `route ${scope}`);
     },
   };
+}
+
+/** Statuses come as a JSON list. */
+const MATCHES = `(?1 IS NULL OR status IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR queue = ?2)
+  AND (?3 IS NULL OR tenant = ?3)`;
+
+function wordsOf({ status, queue, tenant }: DeploymentFilter): readonly (string | null)[] {
+  const statuses = status === undefined ? null : JSON.stringify([status].flat());
+  return [statuses, queue ?? null, tenant ?? null];
 }
 
 function decodeDeployment(row: Row): ReturnType<typeof deploymentRecord.decode> {

@@ -1,0 +1,17 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { withFigures, type Rendering } from '../bench/figures-file.ts';
+import { renderControl } from '../bench/control/markdown.ts';
+import { renderLanes } from '../bench/lanes/markdown.ts';
+import { readPage, ROOT } from './pages.ts';
+
+const RENDERINGS: Readonly<Record<string, Rendering<never>>> = {
+  'control-plane.json': renderControl,
+  'lanes.json': renderLanes,
+};
+
+test.each(readdirSync(join(ROOT, 'docs/figures')))('docs/figures/%s is what its page shows', async (file) => {
+  const rendering = RENDERINGS[file]!;
+  expect(readPage(rendering.page)).toBe(await withFigures(file.replace('.json', ''), rendering));
+});
