@@ -8,9 +8,6 @@ import { pageHeaders } from '../http/browser-headers.ts';
  * works without a network, in a checkout as in a build. Addresses are relative: a prefix of a reverse proxy does no harm.
  */
 
-/** Swagger UI sets styles on its elements. */
-const STYLED = { 'style-src': "'self' 'unsafe-inline'" };
-
 const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -50,13 +47,14 @@ const TYPES = {
 const ASSET_MAX_AGE_SECONDS = 24 * 3600;
 
 export function addDocsPage(app: OpenAPIHono<ControlEnv>): void {
-  const headers = (type: string, cache: string) => pageHeaders(type, cache, STYLED);
-  app.get('/docs', (c) => c.body(PAGE, 200, headers('text/html; charset=utf-8', 'no-cache')));
-  app.get('/docs/start.js', (c) => c.body(START, 200, headers('text/javascript; charset=utf-8', 'no-cache')));
+  app.get('/docs', (c) => c.body(PAGE, 200, pageHeaders('text/html; charset=utf-8', 'no-cache')));
+  app.get('/docs/start.js', (c) =>
+    c.body(START, 200, pageHeaders('text/javascript; charset=utf-8', 'no-cache')),
+  );
   for (const [name, type] of Object.entries(TYPES)) {
     app.get(`/docs/${name}`, async (c) => {
       const file = new URL(name, import.meta.resolve('swagger-ui-dist/package.json'));
-      return c.body(await readFile(file), 200, headers(type, `public, max-age=${ASSET_MAX_AGE_SECONDS}`));
+      return c.body(await readFile(file), 200, pageHeaders(type, `public, max-age=${ASSET_MAX_AGE_SECONDS}`));
     });
   }
 }
