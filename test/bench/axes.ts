@@ -20,7 +20,7 @@ const WARM_UP_SECONDS = 2;
 const MIB = 2 ** 20;
 const BODY_BYTES = [0, 500, 64 * 1024, 10 * MIB];
 const CONNECTIONS = [1, 64, 1000];
-const QUEUES = [1, 100, 10_000];
+const QUEUES = [1, 100, 1000, 10_000];
 const WORKERS = [2, 100, 1000];
 
 /** Beside ours, one that is written in C and the fastest on Node. */
@@ -78,7 +78,14 @@ async function queues(context: AxesContext): Promise<Axis> {
   const rows: AxisRow[] = [];
   for (const count of QUEUES) {
     await using opened = new AsyncDisposableStack();
-    const started = await startLanewise(opened, context.lanes, count);
+    let started: Started;
+    try {
+      started = await startLanewise(opened, context.lanes, count);
+    } catch (error) {
+      // So many deployments are work for the control plane and Redis, which are not what is measured.
+      context.missing.push(`${count} queues could not be set up: ${reasonOf(error)}`);
+      continue;
+    }
     rows.push(await one(context, OURS, started, count, count === 1 ? {} : { queues: count }));
   }
   return { title: 'Queues, each with a deployment', unit: 'queues', rows };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createClient } from '../../src/client/index.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApiError, createClient } from '../../src/client/index.ts';
 import { startRedis } from '../helpers/redis.ts';
 import type { Lanes } from './nginx.ts';
 import { Program, temporaryDirectory } from './program.ts';
@@ -21,6 +22,8 @@ const VERSIONS = [
 
 /** What the control plane allows. */
 const QUEUES_OF_WORKER = 1000;
+
+const ATTEMPTS_MAX = 5;
 
 /** For as long as the measurement's own control plane runs. */
 const TOKEN = randomUUID();
@@ -79,16 +82,34 @@ async function setUp(lanes: Lanes, queues: readonly string[], environment: NodeJ
     );
   }
   await inTurns(queues, (queue) =>
-    client.createDeployment({
-      body: {
-        queue_name: queue,
-        stable_version: VERSIONS[0][1],
-        canary_version: VERSIONS[1][1],
-        routing_strategy: 'hash_ring',
-        initial_percentage: 10,
-      },
-    }),
+    insist(() =>
+      client.createDeployment({
+        body: {
+          queue_name: queue,
+          stable_version: VERSIONS[0][1],
+          canary_version: VERSIONS[1][1],
+          routing_strategy: 'hash_ring',
+          initial_percentage: 10,
+        },
+      }),
+    ),
   );
+}
+
+/** Ten thousand of them keep a small machine busy enough to let Redis wait now and then. */
+async function insist(create: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await create();
+      return;
+    } catch (error) {
+      const code = error instanceof ApiError ? error.code : undefined;
+      // The attempt before was done, though nobody could say so.
+      if (code === 'DEPLOYMENT_EXISTS' && attempt > 1) return;
+      if (code !== 'STORE_UNAVAILABLE' || attempt === ATTEMPTS_MAX) throw error;
+      await delay(attempt * 1000);
+    }
+  }
 }
 
 /** A worker serves so many queues; for more of them there are more workers at the same address. */
