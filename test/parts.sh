@@ -40,3 +40,5 @@ need promtool prometheus 'Elsewhere: the release archive of Prometheus has prome
 need chromium chromium 'Fedora: sudo dnf install chromium    macOS: brew install chromium'
 # Checks the units; the test of them is skipped where there is no systemd.
 want systemd-analyze systemd
+# Moves the clocks of processes in the fault suite, which does without those faults where it is missing.
+want faketime faketime

@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     dir: import.meta.dirname,
     include: ['**/*.test.ts'],
+    // The fault suite has a command of its own, `npm run test:faults`.
+    exclude: process.env['FAULTS_SECONDS'] === undefined ? ['faults/**'] : [],
     globalSetup: [`${import.meta.dirname}/helpers/built-dashboard.ts`],
     // Two cores: a third worker would only make the process tests wait for each other.
     maxWorkers: 2,
