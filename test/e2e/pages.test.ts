@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import type axe from 'axe-core';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { View } from './browser.ts';
 import { setStage } from './stage.ts';
 
@@ -111,6 +111,8 @@ describe.each([
   beforeAll(async () => {
     view = await stage.open(options);
   });
+  // One that is hidden goes on working.
+  afterAll(() => view[Symbol.asyncDispose]());
 
   test.each(PAGES)('%s is accessible, fits, and keeps to itself', async (_page, visit) => {
     await visit(view);
