@@ -20,13 +20,15 @@ describe.each(LANE_KINDS)('a %s', (kind) => {
   test('is drained to its end, in order, though Redis is killed in the middle and comes back from its file', async () => {
     await using stack = new AsyncDisposableStack();
     const redis = stack.use(await startRedis({ persistent: true }));
-    const { api } = await startControl(stack, redis);
+    const { api, wire } = await startControl(stack, redis);
     const { store, deployment, routedBy, jobs } = await putBacklog(stack, redis, api, kind);
 
+    await wire.set('slow');
     await api.rollBack(deployment);
     await isMidway(redis, kind);
     await redis.kill();
     await redis.start();
+    await wire.set('clear');
     expect(await lengthOf(redis.client(), kind, CANARY)).toBeGreaterThan(0);
 
     await vi.waitUntil(() => store.ping().then(isDone, isNot), PATIENCE);
