@@ -74,7 +74,7 @@ function optionsOf(
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [14, 22, 0, 0],
+    padding: [14, 28, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'lanewise' }, points: { size: 6 }, drag: { x: false, y: false }, y: false },
     scales: {
