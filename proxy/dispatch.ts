@@ -8,6 +8,7 @@ import {
   type Placement,
 } from '../src/core/decide.ts';
 import { LanewiseError } from '../src/core/errors.ts';
+import { hashKey, type KeyHash } from '../src/core/hash.ts';
 import type { Lane } from '../src/core/lane.ts';
 import { outcomeOfAnswer, type Outcome } from '../src/core/outcome.ts';
 import { occupy, vacate } from '../src/core/pool.ts';
@@ -92,6 +93,7 @@ type Phase = 'reading' | 'forwarding' | 'answering' | 'tunnel' | 'ended';
 export class Dispatch implements ForwardHandler, Running, Waiter {
   readonly #context: DispatchContext;
   readonly #arrival: Arrival;
+  readonly #key: KeyHash;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   place = -1;
@@ -136,6 +138,7 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
   ) {
     this.#context = context;
     this.#arrival = arrival;
+    this.#key = hashKey(arrival.job.stickyKey ?? arrival.jobId);
     this.request = request;
     this.response = response;
     this.#began = context.monotonic();
@@ -229,10 +232,6 @@ export class Dispatch implements ForwardHandler, Running, Waiter {
     } else {
       this.#place(route, this.#failed === undefined ? override : 'stable');
     }
-  }
-
-  get #key(): string {
-    return this.#arrival.job.stickyKey ?? this.#arrival.jobId;
   }
 
   #place(route: CompiledRoute<WorkerEndpoint>, lane: Lane | undefined): void {

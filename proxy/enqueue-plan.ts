@@ -1,6 +1,7 @@
 import { decideLane } from '../src/core/decide.ts';
 import type { RoutingStrategy } from '../src/core/deployment.ts';
 import { bullmqHeaderProblem } from '../src/core/bullmq-job.ts';
+import { hashKey } from '../src/core/hash.ts';
 import { isOfBullmq, type LaneQueue } from '../src/core/lane-keys.ts';
 import type { Lane } from '../src/core/lane.ts';
 import type { QueueJob } from '../src/core/queue-job.ts';
@@ -82,7 +83,7 @@ export function planEnqueue(
     const route = routes.table.routeFor(queue, tenant);
     return {
       draft,
-      lane: route === undefined ? 'stable' : decideLane(route, key, override, random),
+      lane: route === undefined ? 'stable' : decideLane(route, hashKey(key), override, random),
       versions: route?.versions ?? NO_VERSIONS,
       deploymentId: route?.deploymentId,
     };

@@ -1,5 +1,6 @@
 import type { CompiledRoute } from '../src/core/decide.ts';
 import { countKey } from '../src/core/distinct-keys.ts';
+import type { KeyHash } from '../src/core/hash.ts';
 import type { LaneTotals } from '../src/core/lane-totals.ts';
 import type { Lane } from '../src/core/lane.ts';
 import type { Outcome } from '../src/core/outcome.ts';
@@ -13,7 +14,7 @@ import { countOutcome, type DispatchTelemetry } from './telemetry.ts';
 
 type Route = CompiledRoute<WorkerEndpoint> | undefined;
 
-export function judgeRouted(telemetry: DispatchTelemetry, route: Route, lane: Lane, key: string): void {
+export function judgeRouted(telemetry: DispatchTelemetry, route: Route, lane: Lane, key: KeyHash): void {
   const totals = totalsOf(telemetry, route, lane);
   if (totals === undefined) return;
   totals.routed++;

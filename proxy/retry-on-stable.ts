@@ -1,4 +1,5 @@
 import { decide, type CompiledRoute, type Placement } from '../src/core/decide.ts';
+import type { KeyHash } from '../src/core/hash.ts';
 import type { Outcome } from '../src/core/outcome.ts';
 import type { WorkerEndpoint } from './endpoint.ts';
 import type { Exchange } from './forwarder.ts';
@@ -53,7 +54,7 @@ export function isRetried(
 export function placeRetry(
   route: CompiledRoute<WorkerEndpoint> | undefined,
   canaryVersion: string,
-  key: string,
+  key: KeyHash,
   random: () => number,
 ): Placement<WorkerEndpoint> | undefined {
   if (route?.strategy !== 'hash_ring') return undefined;

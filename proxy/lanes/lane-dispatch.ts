@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { CompiledRoute, Placement } from '../../src/core/decide.ts';
+import { hashKey, type KeyHash } from '../../src/core/hash.ts';
 import type { Lane } from '../../src/core/lane.ts';
 import { outcomeOfAnswer, type Outcome } from '../../src/core/outcome.ts';
 import { occupy, vacate } from '../../src/core/pool.ts';
@@ -56,6 +57,7 @@ export interface EndedDispatch {
 export class LaneDispatch implements ForwardHandler {
   readonly #context: LaneDispatchContext;
   readonly #job: LaneDispatchJob;
+  readonly #key: KeyHash;
   #request: ForwardRequest;
   readonly #onEnded: (ended: EndedDispatch) => void;
   readonly #began: number;
@@ -81,6 +83,7 @@ export class LaneDispatch implements ForwardHandler {
   constructor(context: LaneDispatchContext, job: LaneDispatchJob, onEnded: (ended: EndedDispatch) => void) {
     this.#context = context;
     this.#job = job;
+    this.#key = hashKey(job.job.key);
     this.#request = requestOf(job.job, job.queue);
     this.#onEnded = onEnded;
     this.#began = context.monotonic();
@@ -107,10 +110,10 @@ export class LaneDispatch implements ForwardHandler {
 
   #place(): void {
     const { places, random } = this.#context;
-    const { queue, lane, job } = this.#job;
+    const { queue, lane } = this.#job;
     const route = this.#currentRoute();
     this.#route = route;
-    const placing = route && placeJob(route, lane, job.key, random, places, this.#tried);
+    const placing = route && placeJob(route, lane, this.#key, random, places, this.#tried);
     if (placing?.kind === 'placed') this.#forward(route!, placing.placement);
     else if (placing?.kind === 'busy') this.#end(placing, undefined);
     else if (this.#tried.length > 0) this.#end({ kind: 'unreachable' }, 'unreachable');
@@ -224,7 +227,7 @@ export class LaneDispatch implements ForwardHandler {
   }
 
   #countRouted(): void {
-    judgeRouted(this.#context.telemetry, this.#route, this.#series!.lane, this.#job.job.key);
+    judgeRouted(this.#context.telemetry, this.#route, this.#series!.lane, this.#key);
     this.#isRouted = true;
   }
 

@@ -1,4 +1,5 @@
 import type { CompiledRoute, Placement } from '../../src/core/decide.ts';
+import type { KeyHash } from '../../src/core/hash.ts';
 import type { Lane } from '../../src/core/lane.ts';
 import { chooseByKey, chooseByLoad, type Endpoint, type Pool, type Tried } from '../../src/core/pool.ts';
 
@@ -34,7 +35,7 @@ interface Rank<E extends Endpoint> {
 export function placeJob<E extends Endpoint>(
   route: CompiledRoute<E>,
   lane: Lane,
-  key: string,
+  key: KeyHash,
   random: () => number,
   view: WorkersView<E>,
   tried: Tried,

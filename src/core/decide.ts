@@ -1,4 +1,5 @@
 import type { RoutingStrategy } from './deployment.ts';
+import type { KeyHash } from './hash.ts';
 import { laneAt, lanePosition, randomPosition, type Lane } from './lane.ts';
 import {
   chooseByKey,
@@ -52,8 +53,8 @@ export interface Placement<E extends Endpoint> extends Choice<E> {
   readonly fallback: boolean;
 }
 
-/** @param key the sticky key, or the job id where there is none */
-export function chooseLane(route: CompiledRoute<Endpoint>, key: string, random: () => number): Lane {
+/** @param key of the sticky key, or the job id where there is none */
+export function chooseLane(route: CompiledRoute<Endpoint>, key: KeyHash, random: () => number): Lane {
   // The two ends need no hash; together they are nearly all routes nearly all of the time.
   if (route.threshold === 0) return 'stable';
   return laneAt(route.sticky ? lanePosition(key, route.seed) : randomPosition(random()), route.threshold);
@@ -65,7 +66,7 @@ export function chooseLane(route: CompiledRoute<Endpoint>, key: string, random: 
  */
 export function decideLane(
   route: CompiledRoute<Endpoint>,
-  key: string,
+  key: KeyHash,
   override: Lane | undefined,
   random: () => number,
 ): Lane {
@@ -80,7 +81,7 @@ export function decideLane(
 export function placeInLane<E extends Endpoint>(
   route: CompiledRoute<E>,
   lane: Lane,
-  key: string,
+  key: KeyHash,
   random: () => number,
   tried: Tried = NONE_TRIED,
 ): Placement<E> | undefined {
@@ -103,7 +104,7 @@ export function placeInLane<E extends Endpoint>(
 function chooseIn<E extends Endpoint>(
   route: CompiledRoute<E>,
   pool: Pool<E>,
-  key: string,
+  key: KeyHash,
   random: () => number,
   tried: Tried,
 ): Choice<E> | undefined {
@@ -115,7 +116,7 @@ function chooseIn<E extends Endpoint>(
 function choose<E extends Endpoint>(
   { sticky, boundedLoad }: CompiledRoute<E>,
   pool: Pool<E>,
-  key: string,
+  key: KeyHash,
   random: () => number,
   tried: Tried,
   reach: Reach,
@@ -146,7 +147,7 @@ function placement<E extends Endpoint>(choice: Choice<E>, lane: Lane, fallback: 
 /** Lane and worker for a job, in one step. @returns as `placeInLane` */
 export function decide<E extends Endpoint>(
   route: CompiledRoute<E>,
-  key: string,
+  key: KeyHash,
   override: Lane | undefined,
   random: () => number,
   tried: Tried = NONE_TRIED,

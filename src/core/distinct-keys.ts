@@ -1,4 +1,4 @@
-import { hash32 } from './hash.ts';
+import { mix32, type KeyHash } from './hash.ts';
 
 /**
  * About how many distinct keys there were, in 256 bytes, mergeable: HyperLogLog (P. Flajolet, É. Fusy, O. Gandouet,
@@ -26,9 +26,8 @@ export function createDistinctKeys(): DistinctKeys {
   return new Uint8Array(KEY_REGISTERS);
 }
 
-/** @param key a byte string, as for `hash32` */
-export function countKey(registers: DistinctKeys, key: string): void {
-  const hash = hash32(key, KEY_SEED);
+export function countKey(registers: DistinctKeys, key: KeyHash): void {
+  const hash = mix32(key ^ KEY_SEED);
   const rank = Math.min(Math.clz32(hash << 8), HASH_BITS_LEFT) + 1;
   const register = hash >>> HASH_BITS_LEFT;
   if (rank > registers[register]!) registers[register] = rank;

@@ -1,7 +1,7 @@
 /**
  * The one hash behind lanes and rings: MurmurHash3_x86_32 (Austin Appleby, public domain,
  * https://github.com/aappleby/smhasher). It is small, has published test vectors, so that a proxy in another
- * language can agree with ours, and takes a seed, which is what keeps the lane and the ring independent.
+ * language can agree with ours, and takes a seed.
  *
  * Keys are *byte strings*: one character, one byte. That is how Node hands over header values, so a dispatch
  * hashes its key without decoding it. Text from anywhere else goes through `byteString` first.
@@ -45,6 +45,20 @@ export function hash32(key: string, seed: number): number {
   for (let i = length - 1; i >= blocksEnd; i--) tail = (tail << 8) | (key.charCodeAt(i) & 0xff);
   if (length > blocksEnd) h ^= scramble(tail);
   return mix32(h ^ length);
+}
+
+/**
+ * What a dispatch knows of its key: an integer from 0 to 2^32 − 1, spread evenly. The key is read once; whatever must not
+ * follow from one another (the place on the ring, the lane of a deployment, a share of keys) is a `mix32` of this number
+ * with a seed of its own.
+ */
+export type KeyHash = number;
+
+const KEY_SEED = 0x72696e67; // "ring"
+
+/** @param key as for `hash32` */
+export function hashKey(key: string): KeyHash {
+  return hash32(key, KEY_SEED);
 }
 
 const encoder = new TextEncoder();

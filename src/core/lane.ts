@@ -1,4 +1,4 @@
-import { byteString, hash32 } from './hash.ts';
+import { byteString, hash32, mix32, type KeyHash } from './hash.ts';
 
 /**
  * Which of the two versions of a queue a dispatch goes to.
@@ -12,7 +12,7 @@ export type Lane = (typeof LANES)[number];
 
 const POSITIONS = 2 ** 32;
 
-/** Seeds the salt's own hash, apart from the seeds that the ring uses. */
+/** Seeds the salt's own hash. */
 const SALT_SEED = 0x6c616e65; // "lane"
 
 /** What `lanePosition` needs of a salt, computed once per route. */
@@ -21,8 +21,8 @@ export function laneSeed(salt: string): number {
 }
 
 /** Where a key stands in [0, 2^32) under a salt. */
-export function lanePosition(key: string, seed: number): number {
-  return hash32(key, seed);
+export function lanePosition(key: KeyHash, seed: number): number {
+  return mix32(key ^ seed);
 }
 
 /** The position below which a key is canary; 0 for 0 %, 2^32 (above every position) for 100 %. */

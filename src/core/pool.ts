@@ -1,5 +1,6 @@
+import type { KeyHash } from './hash.ts';
 import { KeyCounts } from './key-counts.ts';
-import { createRing, findPoint, ringPosition, type Ring } from './ring.ts';
+import { createRing, findPoint, type Ring } from './ring.ts';
 import { isAdmitted } from './slow-start.ts';
 import { effectiveWeight, type RoutedWorker } from './worker.ts';
 
@@ -133,16 +134,15 @@ export function isFull({ worker, inFlight }: Endpoint): boolean {
 /** The first worker that the key prefers, is open and, if the key is hot, holds less than its share of the bound. */
 export function chooseByKey<E extends Endpoint>(
   pool: Pool<E>,
-  key: string,
+  key: KeyHash,
   bound: BoundedLoad,
   tried: Tried,
   reach: Reach = 'usable',
 ): Choice<E> | undefined {
   if (pool.ring.size === 0) return undefined;
-  const position = ringPosition(key);
   // 31 bits: a small integer to the engine, and two keys under way hardly ever share one.
-  const keyHash = position >>> 1;
-  const start = findPoint(pool.ring, position);
+  const keyHash = key >>> 1;
+  const start = findPoint(pool.ring, key);
   if (!pool.keysInFlight.has(keyHash)) {
     // Nearly always the first one will do.
     const member = pool.ring.owners[start]!;

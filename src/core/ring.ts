@@ -1,11 +1,11 @@
-import { byteString, hash32 } from './hash.ts';
+import { byteString, hash32, type KeyHash } from './hash.ts';
 
 /**
  * A consistent-hash ring over the workers of one lane (Karger et al. 1997, with weighted virtual nodes). Built when
  * the membership changes, only read by dispatches: two typed arrays and a table of starting places, no objects.
  *
- * Points come from the worker's id, not its address, so a worker that moves keeps its keys; and from a seed of their
- * own, since with the lane's hash a 10 % canary would only ever reach 10 % of its ring.
+ * Points come from the worker's id, not its address, so a worker that moves keeps its keys. A key stands where its hash
+ * is. Its lane is another number: with the same one, a 10 % canary would only ever reach 10 % of its ring.
  */
 export interface Ring {
   /** Positions on the circle, ascending. */
@@ -37,12 +37,6 @@ export const RING_MEMBERS_MAX = 65_536;
 
 /** Some eight points to each place of the search table. */
 const SKIPPED_BITS = 3;
-
-const KEY_SEED = 0x72696e67; // "ring"
-
-export function ringPosition(key: string): number {
-  return hash32(key, KEY_SEED);
-}
 
 /**
  * @param members in any order; the ring depends on their ids and weights only
@@ -114,23 +108,19 @@ function searchTable(beginnings: Uint32Array, bits: number): Pick<Ring, 'starts'
   return { starts, shift: 32 - bits + skipped };
 }
 
-/** Index of the first point at or after `position`, going round. The ring must not be empty. */
-export function findPoint(ring: Ring, position: number): number {
+/** Index of the first point at or after the key, going round. The ring must not be empty. */
+export function findPoint(ring: Ring, key: KeyHash): number {
   const { points } = ring;
-  let i = ring.starts[position >>> ring.shift]!;
-  while (i < points.length && points[i]! < position) i++;
+  let i = ring.starts[key >>> ring.shift]!;
+  while (i < points.length && points[i]! < key) i++;
   return i === points.length ? 0 : i;
 }
 
 /** All workers in the order in which a key prefers them. For explanations and tests; dispatches stop at the first that will do. */
-export function* candidates(ring: Ring, position: number): Generator<number> {
+export function* candidates(ring: Ring, key: KeyHash): Generator<number> {
   if (ring.size === 0) return;
   const seen = new Set<number>();
-  for (
-    let i = findPoint(ring, position);
-    seen.size < ring.size;
-    i = i + 1 === ring.owners.length ? 0 : i + 1
-  ) {
+  for (let i = findPoint(ring, key); seen.size < ring.size; i = i + 1 === ring.owners.length ? 0 : i + 1) {
     const owner = ring.owners[i]!;
     if (seen.has(owner)) continue;
     seen.add(owner);

@@ -1,3 +1,4 @@
+import { hashKey } from '../../src/core/hash.ts';
 import { decide } from '../../src/core/decide.ts';
 import { BOUNDED_LOAD_DEFAULT, occupy, vacate, type Endpoint } from '../../src/core/pool.ts';
 import { RoutingTable } from '../../src/core/routing-table.ts';
@@ -91,7 +92,7 @@ export function benchDecisions(queueCount: number, workersPerLane: number): Deci
     let canary = 0;
     for (let i = 0; i < count; i++) {
       const route = table.routeFor(queues[i % queueCount]!, undefined)!;
-      const placement = decide(route, keys[i % keys.length]!, undefined, Math.random)!;
+      const placement = decide(route, hashKey(keys[i % keys.length]!), undefined, Math.random)!;
       occupy(placement);
       if (placement.lane === 'canary') canary++;
       vacate(placement);

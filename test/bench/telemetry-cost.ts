@@ -1,5 +1,6 @@
 import { judgeEnded, judgeRouted } from '../../proxy/judged-jobs.ts';
 import { countOutcome, DispatchTelemetry } from '../../proxy/telemetry.ts';
+import { hashKey } from '../../src/core/hash.ts';
 import type { CompiledRoute } from '../../src/core/decide.ts';
 import type { WorkerEndpoint } from '../../proxy/endpoint.ts';
 import { compiledTable } from './decision.ts';
@@ -9,6 +10,7 @@ import { median } from './run.ts';
 
 const DISPATCHES = 1_000_000;
 const RUNS = 3;
+const KEY = hashKey('customer-1');
 
 export function benchTelemetry(): number {
   const { table, queues } = compiledTable(100, 2);
@@ -20,7 +22,7 @@ export function benchTelemetry(): number {
       const lane = i % 10 === 0 ? 'canary' : 'stable';
       const series = telemetry.seriesOf(route.queue, route.tenant, lane, route.versions[lane]);
       series.inFlight++;
-      judgeRouted(telemetry, route, lane, 'customer-1');
+      judgeRouted(telemetry, route, lane, KEY);
       const latencyMs = (i % 1000) / 10;
       countOutcome(series, 'success', latencyMs);
       judgeEnded(telemetry, route, lane, 'success', latencyMs);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { hashKey } from '../../src/core/hash.ts';
 import { awaitedPool, chooseLane, decide, placeInLane, type CompiledRoute } from '../../src/core/decide.ts';
 import { laneSeed, laneThreshold, type Lane } from '../../src/core/lane.ts';
 import { BOUNDED_LOAD_DEFAULT, NONE_TRIED, type Pool } from '../../src/core/pool.ts';
@@ -71,7 +72,7 @@ const KEYS = keysOf(KEY_SHAPES['user-<n>']!, 1000);
 function whereTo(route: TestRoute, lane?: Lane, random: () => number = noRandom): Set<string> {
   return new Set(
     KEYS.map((key) => {
-      const placement = decide(route, key, lane, random);
+      const placement = decide(route, hashKey(key), lane, random);
       if (placement === undefined) return 'nowhere';
       const name = placement.endpoint.worker.id.slice(0, -2);
       return `${name} as ${placement.lane}${placement.fallback ? ', fallback' : ''}`;
@@ -82,8 +83,8 @@ function whereTo(route: TestRoute, lane?: Lane, random: () => number = noRandom)
 describe('the lane of a job', () => {
   test('is that of its key, while routing is sticky', () => {
     const route = routeOf(25);
-    const lanes = KEYS.map((key) => chooseLane(route, key, noRandom));
-    expect(KEYS.map((key) => chooseLane(route, key, noRandom))).toEqual(lanes);
+    const lanes = KEYS.map((key) => chooseLane(route, hashKey(key), noRandom));
+    expect(KEYS.map((key) => chooseLane(route, hashKey(key), noRandom))).toEqual(lanes);
     expect(lanes.filter((lane) => lane === 'canary').length).toBeGreaterThan(200);
     expect(lanes.filter((lane) => lane === 'canary').length).toBeLessThan(300);
   });
@@ -91,7 +92,7 @@ describe('the lane of a job', () => {
   test('is drawn afresh for every dispatch without sticky routing', () => {
     const route = routeOf(25, { sticky: false });
     const random = randomOf(11);
-    const lanes = KEYS.map(() => chooseLane(route, 'always the same key', random));
+    const lanes = KEYS.map(() => chooseLane(route, hashKey('always the same key'), random));
     expect(lanes.filter((lane) => lane === 'canary').length).toBeGreaterThan(200);
     expect(lanes.filter((lane) => lane === 'canary').length).toBeLessThan(300);
   });
@@ -115,8 +116,8 @@ describe('nobody home', () => {
     const route = routeOf(50);
     close(route.canary);
     expect(whereTo(route)).toEqual(new Set(['stable as stable', 'stable as stable, fallback']));
-    const fallbacks = KEYS.filter((key) => decide(route, key, undefined, noRandom)!.fallback);
-    expect(fallbacks).toEqual(KEYS.filter((key) => chooseLane(route, key, noRandom) === 'canary'));
+    const fallbacks = KEYS.filter((key) => decide(route, hashKey(key), undefined, noRandom)!.fallback);
+    expect(fallbacks).toEqual(KEYS.filter((key) => chooseLane(route, hashKey(key), noRandom) === 'canary'));
   });
 
   test('a lane without workers is a lane whose workers are out', () => {
@@ -160,7 +161,7 @@ describe('a worker that is ejected', () => {
     const route = routeOf(100);
     eject(route.canary, 0);
     expect(whereTo(route)).toEqual(new Set(['canary as canary']));
-    const workers = KEYS.map((key) => decide(route, key, undefined, noRandom)!.endpoint);
+    const workers = KEYS.map((key) => decide(route, hashKey(key), undefined, noRandom)!.endpoint);
     expect(new Set(workers)).toEqual(new Set([route.canary.endpoints[1]]));
   });
 
@@ -169,7 +170,9 @@ describe('a worker that is ejected', () => {
     eject(route.canary, 0, 1);
     expect(whereTo(route)).toEqual(new Set(['stable as stable', 'canary as canary']));
     const { endpoints } = route.canary;
-    expect(placeInLane(route, 'canary', 'key', noRandom, [endpoints[0]!])?.endpoint).toBe(endpoints[1]);
+    expect(placeInLane(route, 'canary', hashKey('key'), noRandom, [endpoints[0]!])?.endpoint).toBe(
+      endpoints[1],
+    );
   });
 
   test('is not taken because the others are busy', () => {
@@ -205,15 +208,19 @@ describe('a lane whose workers are full', () => {
 describe('the worker of a job', () => {
   test('is the one its key names, while routing is sticky', () => {
     const route = routeOf(50);
-    const workers = KEYS.map((key) => decide(route, key, undefined, noRandom)!.endpoint.worker.id);
-    expect(KEYS.map((key) => decide(route, key, undefined, noRandom)!.endpoint.worker.id)).toEqual(workers);
+    const workers = KEYS.map((key) => decide(route, hashKey(key), undefined, noRandom)!.endpoint.worker.id);
+    expect(KEYS.map((key) => decide(route, hashKey(key), undefined, noRandom)!.endpoint.worker.id)).toEqual(
+      workers,
+    );
     expect(new Set(workers)).toEqual(new Set(['canary-1', 'canary-2', 'stable-1', 'stable-2']));
   });
 
   test('is the less loaded of two without sticky routing', () => {
     const route = routeOf(0, { sticky: false });
     setInFlight(route.stable, 0, 1);
-    const workers = KEYS.map((key) => decide(route, key, undefined, randomOf(2))!.endpoint.worker.id);
+    const workers = KEYS.map(
+      (key) => decide(route, hashKey(key), undefined, randomOf(2))!.endpoint.worker.id,
+    );
     expect(new Set(workers)).toEqual(new Set(['stable-2']));
   });
 
@@ -222,7 +229,7 @@ describe('the worker of a job', () => {
     const tried: TestEndpoint[] = [];
     const visited: string[] = [];
     for (;;) {
-      const placement = placeInLane(route, 'canary', 'key', noRandom, tried);
+      const placement = placeInLane(route, 'canary', hashKey('key'), noRandom, tried);
       if (placement === undefined) break;
       tried.push(placement.endpoint);
       visited.push(`${placement.endpoint.worker.id.slice(0, -2)} ${placement.fallback}`);
@@ -240,11 +247,11 @@ describe('the worker of a job', () => {
 
   test('comes with the pool whose load it raises, and with whether the key spilled', () => {
     const route = routeOf(0);
-    const first = decide(route, 'hot', undefined, noRandom)!;
+    const first = decide(route, hashKey('hot'), undefined, noRandom)!;
     expect(first).toMatchObject({ pool: route.stable, spilled: false });
     expect(first.pool.endpoints[first.member]).toBe(first.endpoint);
     setInFlight(route.stable, first.member, 1000);
-    const next = decide(route, 'hot', undefined, noRandom)!;
+    const next = decide(route, hashKey('hot'), undefined, noRandom)!;
     expect(next).toMatchObject({
       pool: route.stable,
       member: 1 - first.member,
@@ -256,7 +263,7 @@ describe('the worker of a job', () => {
   test('is of the lane by a hash of its own: canary keys at 10 % reach every worker', () => {
     const ten = poolOf(...Array.from({ length: 10 }, (_, i) => workerOf(`canary-${i}`)));
     const route = routeOf(10, { canary: ten });
-    const reached = KEYS.map((key) => decide(route, key, undefined, noRandom)!)
+    const reached = KEYS.map((key) => decide(route, hashKey(key), undefined, noRandom)!)
       .filter(({ lane }) => lane === 'canary')
       .map(({ member }) => member);
     expect(new Set(reached).size).toBe(10);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Deployment } from '../../src/core/deployment.ts';
 import { countKey } from '../../src/core/distinct-keys.ts';
+import { hashKey } from '../../src/core/hash.ts';
 import { evaluateHealth, type HealthReport } from '../../src/core/health.ts';
 import { record } from '../../src/core/histogram.ts';
 import { openEvidence, type Evidence } from '../../src/core/judge/evidence.ts';
@@ -227,7 +228,7 @@ describe('the health of a canary', () => {
     const ran = { stable: { jobs: 100 }, canary: { jobs: 100 } };
     const withKeys = (keys: readonly string[]): Gathered => {
       const seen = lanesOf(ran);
-      for (const key of keys) countKey(seen.canary.keys, key);
+      for (const key of keys) countKey(seen.canary.keys, hashKey(key));
       return { seen, completion: ALL_DONE };
     };
     expect(evaluate(ran, withKeys(['a', 'b', 'a', 'b']), { config })).toMatchObject({

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hashKey } from '../../src/core/hash.ts';
 import {
   BOUNDED_LOAD_DEFAULT,
   chooseByKey,
@@ -12,7 +13,7 @@ import {
   type Pool,
 } from '../../src/core/pool.ts';
 import { KeyCounts } from '../../src/core/key-counts.ts';
-import { candidates, ringPosition } from '../../src/core/ring.ts';
+import { candidates } from '../../src/core/ring.ts';
 import {
   endpointOf,
   KEY_SHAPES,
@@ -32,11 +33,11 @@ function poolOfSize(size: number): Pool<TestEndpoint> {
 }
 
 function preferencesOf(pool: Pool<TestEndpoint>, key: string): number[] {
-  return [...candidates(pool.ring, ringPosition(key))];
+  return [...candidates(pool.ring, hashKey(key))];
 }
 
 function memberFor(pool: Pool<TestEndpoint>, key: string, tried: readonly TestEndpoint[] = []) {
-  return chooseByKey(pool, key, BOUND, tried)?.member;
+  return chooseByKey(pool, hashKey(key), BOUND, tried)?.member;
 }
 
 /** A pool whose mean in-flight is 100, and a key with its first two candidates. */
@@ -59,7 +60,7 @@ describe('chooseByKey', () => {
   test('takes the first candidate of the key when nothing speaks against it', () => {
     const pool = poolOfSize(5);
     for (const key of KEYS.slice(0, 200)) {
-      const choice = chooseByKey(pool, key, BOUND, NONE_TRIED)!;
+      const choice = chooseByKey(pool, hashKey(key), BOUND, NONE_TRIED)!;
       expect(choice.member).toBe(preferencesOf(pool, key)[0]);
       expect(choice.endpoint).toBe(pool.endpoints[choice.member]);
       expect(choice.pool).toBe(pool);
@@ -128,17 +129,23 @@ describe('bounded load', () => {
     const { pool, first, second } = loaded();
     // With this job 1,029 are under way on ten workers: the bound is 1.25 × 102.9, rounded up, 129.
     setInFlight(pool, first, 128);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: first, spilled: false });
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toMatchObject({
+      member: first,
+      spilled: false,
+    });
     // Of 1,030 it is 128.75, rounded up 129 again.
     setInFlight(pool, first, 129);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: second, spilled: true });
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toMatchObject({
+      member: second,
+      spilled: true,
+    });
   });
 
   test('a hot key fills its candidates one after the other, never one above the bound', () => {
     const pool = poolOfSize(10);
     const order = preferencesOf(pool, 'hot');
     for (let job = 0; job < 1000; job++) {
-      const { member, spilled } = chooseByKey(pool, 'hot', BOUND, NONE_TRIED)!;
+      const { member, spilled } = chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)!;
       const limit = Math.max(BOUND.floor, Math.ceil((BOUND.factor * (pool.inFlightTotal + 1)) / 10));
       expect(pool.inFlight[member]!).toBeLessThan(limit);
       // Everyone whom the key likes better is at the bound.
@@ -154,9 +161,12 @@ describe('bounded load', () => {
     const pool = poolOfSize(10);
     const [first] = preferencesOf(pool, 'hot');
     setInFlight(pool, first!, BOUND.floor - 1);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: first, spilled: false });
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toMatchObject({
+      member: first,
+      spilled: false,
+    });
     setInFlight(pool, first!, BOUND.floor);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)?.spilled).toBe(true);
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)?.spilled).toBe(true);
   });
 
   // 64 jobs under way on ten workers put 17 and more on one of them every few thousand jobs; that moved keys that had
@@ -165,12 +175,15 @@ describe('bounded load', () => {
     const { pool, first, second } = loaded();
     setInFlight(pool, first, 500);
     Object.assign(pool, { keysInFlight: new KeyCounts() });
-    const alone = chooseByKey(pool, 'hot', BOUND, NONE_TRIED)!;
+    const alone = chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)!;
     expect(alone).toMatchObject({ member: first, spilled: false });
     occupy(alone);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: second, spilled: true });
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toMatchObject({
+      member: second,
+      spilled: true,
+    });
     vacate(alone);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toEqual(alone);
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toEqual(alone);
   });
 
   test('counts what begins and ends: everything is as before once all dispatches are over', () => {
@@ -178,7 +191,9 @@ describe('bounded load', () => {
     const random = randomOf(3);
     const choices = KEYS.slice(0, 500).map((key, i) => {
       const choice =
-        i % 3 === 0 ? chooseByLoad(pool, random, NONE_TRIED)! : chooseByKey(pool, key, BOUND, NONE_TRIED)!;
+        i % 3 === 0
+          ? chooseByLoad(pool, random, NONE_TRIED)!
+          : chooseByKey(pool, hashKey(key), BOUND, NONE_TRIED)!;
       occupy(choice);
       return choice;
     });
@@ -196,9 +211,9 @@ describe('bounded load', () => {
     const key = KEYS.find((k) => preferencesOf(pool, k)[0] === 0)!;
     // 400 under way, mean 100 a weight.
     for (const [m, n] of [225, 90, 85].entries()) setInFlight(pool, m, n);
-    expect(chooseByKey(pool, key, BOUND, NONE_TRIED)).toMatchObject({ member: 0, spilled: false });
+    expect(chooseByKey(pool, hashKey(key), BOUND, NONE_TRIED)).toMatchObject({ member: 0, spilled: false });
     for (const [m, n] of [260, 70, 70].entries()) setInFlight(pool, m, n);
-    expect(chooseByKey(pool, key, BOUND, NONE_TRIED)?.spilled).toBe(true);
+    expect(chooseByKey(pool, hashKey(key), BOUND, NONE_TRIED)?.spilled).toBe(true);
   });
 
   test('spills past unusable workers', () => {
@@ -206,14 +221,20 @@ describe('bounded load', () => {
     setInFlight(pool, first, 200);
     pool.endpoints[second]!.usable = false;
     const third = preferencesOf(pool, 'hot')[2];
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: third, spilled: true });
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toMatchObject({
+      member: third,
+      spilled: true,
+    });
   });
 
   test('has no say when one worker is left', () => {
     const { pool, first } = loaded();
     pool.endpoints.forEach((endpoint, m) => (endpoint.usable = m === first));
     setInFlight(pool, first, 100_000);
-    expect(chooseByKey(pool, 'hot', BOUND, NONE_TRIED)).toMatchObject({ member: first, spilled: false });
+    expect(chooseByKey(pool, hashKey('hot'), BOUND, NONE_TRIED)).toMatchObject({
+      member: first,
+      spilled: false,
+    });
   });
 
   // With two of ten workers out, 1.25 times the mean over ten is the mean over the eight that carry the load: half of
@@ -230,7 +251,7 @@ describe('bounded load', () => {
         const [done] = underWay.splice(Math.floor(random() * 1000), 1);
         setInFlight(pool, done!, pool.inFlight[done!]! - 1);
       }
-      const choice = chooseByKey(pool, `user-${job}`, BOUND, NONE_TRIED)!;
+      const choice = chooseByKey(pool, hashKey(`user-${job}`), BOUND, NONE_TRIED)!;
       if (choice.spilled) spilled++;
       underWay.push(choice.member);
       setInFlight(pool, choice.member, pool.inFlight[choice.member]! + 1);
@@ -251,7 +272,7 @@ describe('bounded load', () => {
           pool.endpoints[m]!.usable = usable;
           setInFlight(pool, m, inFlight);
         });
-        const choice = chooseByKey(pool, key, { factor: 1.01, floor: 0 }, NONE_TRIED);
+        const choice = chooseByKey(pool, hashKey(key), { factor: 1.01, floor: 0 }, NONE_TRIED);
         expect(choice?.endpoint.usable).toBe(workers.some((w) => w.usable) ? true : undefined);
       }),
     );

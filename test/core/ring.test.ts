@@ -1,13 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { byteString } from '../../src/core/hash.ts';
+import { byteString, hashKey } from '../../src/core/hash.ts';
 import {
   candidates,
   createRing,
   findPoint,
   POINTS_PER_WEIGHT,
   RING_MEMBERS_MAX,
-  ringPosition,
   type RingMember,
 } from '../../src/core/ring.ts';
 import { effectiveWeight } from '../../src/core/worker.ts';
@@ -20,12 +19,12 @@ function membersOf(count: number): RingMember[] {
 /** The ids in the order in which a key prefers them. */
 function preferences(members: readonly RingMember[], keys: readonly string[]): string[][] {
   const ring = createRing(members);
-  return keys.map((key) => [...candidates(ring, ringPosition(key))].map((m) => members[m]!.id));
+  return keys.map((key) => [...candidates(ring, hashKey(key))].map((m) => members[m]!.id));
 }
 
 function owners(members: readonly RingMember[], keys: readonly string[]): string[] {
   const ring = createRing(members);
-  return keys.map((key) => members[ring.owners[findPoint(ring, ringPosition(key))]!]!.id);
+  return keys.map((key) => members[ring.owners[findPoint(ring, hashKey(key))]!]!.id);
 }
 
 /** The exact share of the circle that each member owns. */
@@ -74,7 +73,7 @@ describe('ring choices are the same in every release', () => {
     ['x'.repeat(40), 0xdf9f1661, 'b a c e d'],
   ])('%s', (text, at, order) => {
     const key = byteString(text);
-    expect(ringPosition(key)).toBe(at);
+    expect(hashKey(key)).toBe(at);
     const [ids] = preferences(frozen, [key]);
     expect(ids!.map((id) => id.at(-1)).join(' ')).toBe(order);
   });

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hashKey } from '../../src/core/hash.ts';
 import {
   BOUNDED_LOAD_DEFAULT,
   chooseByKey,
@@ -7,7 +8,7 @@ import {
   NONE_TRIED,
   type Pool,
 } from '../../src/core/pool.ts';
-import { candidates, ringPosition } from '../../src/core/ring.ts';
+import { candidates } from '../../src/core/ring.ts';
 import { SHARE_MIN, shareAfter } from '../../src/core/slow-start.ts';
 import { KEY_SHAPES, keysOf, poolOf, randomOf, workerOf, type TestEndpoint } from './fixtures.ts';
 
@@ -20,11 +21,11 @@ function poolWith(...shares: readonly number[]): Pool<TestEndpoint> {
 }
 
 function memberFor(pool: Pool<TestEndpoint>, key: string): number | undefined {
-  return chooseByKey(pool, key, BOUNDED_LOAD_DEFAULT, NONE_TRIED)?.member;
+  return chooseByKey(pool, hashKey(key), BOUNDED_LOAD_DEFAULT, NONE_TRIED)?.member;
 }
 
 function preferencesOf(pool: Pool<TestEndpoint>, key: string): number[] {
-  return [...candidates(pool.ring, ringPosition(key))];
+  return [...candidates(pool.ring, hashKey(key))];
 }
 
 const share = fc.double({ min: SHARE_MIN, max: 1, noNaN: true });
@@ -121,7 +122,7 @@ describe('while workers ramp up', () => {
     const pool = poolWith(SHARE_MIN, 1);
     pool.endpoints[1]!.usable = false;
     for (const k of KEYS.slice(0, 200)) {
-      expect(chooseByKey(pool, k, BOUNDED_LOAD_DEFAULT, NONE_TRIED)).toMatchObject({
+      expect(chooseByKey(pool, hashKey(k), BOUNDED_LOAD_DEFAULT, NONE_TRIED)).toMatchObject({
         member: 0,
         spilled: false,
       });

@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { hashKey } from '../../../src/core/hash.ts';
 import { createJudge, type Judge } from '../../../control/judge/judge.ts';
 import { createJudgeLease, type JudgeLease } from '../../../control/judge/lease.ts';
 import { addJudgeMetrics } from '../../../control/judge/metrics.ts';
@@ -64,7 +65,7 @@ function totalsOf({ stable, canary }: Traffic): LanesTotals {
     sum.outcomes[OUTCOME_INDEX.failure]! += failed;
     sum.outcomes[OUTCOME_INDEX.success]! += jobs - failed - hanging;
     for (let i = 0; i < jobs - hanging; i++) record(sum.latency, ms);
-    for (const key of keys) countKey(sum.keys, key);
+    for (const key of keys) countKey(sum.keys, hashKey(key));
   }
   return totals;
 }

@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { placeJob, type WorkersView } from '../../../proxy/lanes/placing.ts';
 import { servedLanes } from '../../../proxy/lanes/served-lanes.ts';
 import { laneQueueOf } from '../../../config/lane-queues.ts';
+import { hashKey } from '../../../src/core/hash.ts';
 import type { Lane } from '../../../src/core/lane.ts';
 import { openSplit, promoted, rolledBack, type Route } from '../../../src/core/route.ts';
 import { RoutingTable } from '../../../src/core/routing-table.ts';
@@ -136,7 +137,7 @@ test.each(PLACES)('a job goes %s', (_what, route, workers, lane, circumstances, 
   const { table } = tableOf(route, workers);
   const compiled = table.routeFor('q', undefined)!;
   for (const key of ['a', 'b', 'c', 'd']) {
-    const placing = placeJob(compiled, lane, key, () => 0.5, viewOf(circumstances), []);
+    const placing = placeJob(compiled, lane, hashKey(key), () => 0.5, viewOf(circumstances), []);
     const words =
       placing.kind === 'placed'
         ? `${placing.placement.endpoint.worker.id} as ${placing.placement.lane}${placing.placement.fallback ? ', fallback' : ''}`

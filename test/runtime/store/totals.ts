@@ -1,3 +1,4 @@
+import { hashKey } from '../../../src/core/hash.ts';
 import { countKey } from '../../../src/core/distinct-keys.ts';
 import { record } from '../../../src/core/histogram.ts';
 import { addLanes, createLanesTotals, type LanesTotals } from '../../../src/core/lane-totals.ts';
@@ -14,7 +15,7 @@ export function delta(latencies: readonly number[]): LanesTotals {
     if (i % 4 === 3) lane.excused++;
     if (i % 2 === 1) lane.retried++;
     record(lane.latency, latency);
-    countKey(lane.keys, `customer-${latency}`);
+    countKey(lane.keys, hashKey(`customer-${latency}`));
   }
   return totals;
 }
