@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { RouteSnapshot } from '../src/core/routing-table.ts';
@@ -13,7 +13,10 @@ import { routedWorkerSchema, routeSchema } from '../src/runtime/store/records.ts
 export interface LastGoodRoutes {
   /** @returns undefined if there are none, or none that can be read (`onUnreadable` says why) */
   load(): Promise<RouteSnapshot | undefined>;
-  /** @returns how many bytes were written */
+  /**
+   * Not to be called while another call is under way.
+   * @returns how many bytes were written
+   */
   save(snapshot: RouteSnapshot): Promise<number>;
 }
 
@@ -49,7 +52,8 @@ export function createLastGoodRoutes(
   onUnreadable: (reason: string) => void,
 ): LastGoodRoutes {
   const path = join(dataDir, 'routes.json');
-  let writes = 0;
+  // Several proxies may share a data directory; each writes to a file of its own.
+  const next = `${path}.${globalThis.crypto.randomUUID()}`;
   return {
     async load() {
       let text: string;
@@ -69,22 +73,28 @@ export function createLastGoodRoutes(
 
     async save(snapshot) {
       makeDataDir(dataDir);
-      // Several proxies may share a data directory; each writes to a file of its own.
-      const next = `${path}.${globalThis.crypto.randomUUID()}.${++writes}`;
-      const file = await open(next, 'w', 0o600);
-      let bytes: number;
       try {
-        const json = JSON.stringify(snapshot);
-        await file.writeFile(`{"format":${FORMAT},"sha256":"${digestOf(json)}","snapshot":${json}}`);
-        await file.sync();
-        bytes = json.length;
-      } finally {
-        await file.close();
+        const bytes = await write(next, snapshot);
+        await rename(next, path);
+        return bytes;
+      } catch (error) {
+        await rm(next, { force: true }).catch(() => {});
+        throw error;
       }
-      await rename(next, path);
-      return bytes;
     },
   };
+}
+
+async function write(path: string, snapshot: RouteSnapshot): Promise<number> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    const json = JSON.stringify(snapshot);
+    await file.writeFile(`{"format":${FORMAT},"sha256":"${digestOf(json)}","snapshot":${json}}`);
+    await file.sync();
+    return json.length;
+  } finally {
+    await file.close();
+  }
 }
 
 /** @throws Error that says what is wrong with the file, to go behind its name */

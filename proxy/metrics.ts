@@ -185,6 +185,15 @@ export function createProxyMetrics(sources: MetricsSources): Registry {
     'When the routes were last known to be those of the store; 0: never.',
     () => [{ labels: {}, value: (follower.lastSyncAt ?? 0) / 1000 }],
   );
+  computedGauge(
+    registry,
+    'lanewise_routes_unsaved_seconds',
+    'For how long the last good routes on the disk have been behind those in use; 0: they are not.',
+    () => {
+      const { unsavedMs } = follower;
+      return unsavedMs === undefined ? [] : [{ labels: {}, value: unsavedMs / 1000 }];
+    },
+  );
   return registry;
 }
 

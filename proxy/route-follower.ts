@@ -4,9 +4,10 @@ import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { pause, startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { RouteHead, RouteListener, RouteStore, Subscription } from '../src/runtime/store/store.ts';
-import { pauseAfterSaving, type LastGoodRoutes } from './last-good-routes.ts';
+import type { LastGoodRoutes } from './last-good-routes.ts';
 import { TroubleLog } from './trouble-log.ts';
 import { readOrGiveBack } from './lost-store.ts';
+import { RouteSaver } from './route-saver.ts';
 import { readWholeSnapshot } from './whole-snapshot.ts';
 
 /**
@@ -37,7 +38,7 @@ export interface FollowerTiming {
   readonly lease: number;
   /** Before a failed read is tried again, ± a fifth. */
   readonly retry: number;
-  /** Least time between two writes of the last good routes. */
+  /** Least time between two writes of the last good routes; from one that failed to the next, doubled each time. */
   readonly save: number;
 }
 
@@ -57,7 +58,7 @@ export class RouteFollower {
   #isRetrying = false;
   #reporting = false;
   #reported: RouteHead = NOTHING;
-  #saving: Promise<void> | undefined;
+  readonly #saver: RouteSaver | undefined;
   #rounds: readonly Periodic[] = [];
   #lastSyncAt: number | undefined;
   #warnedOfEmptyStore = false;
@@ -72,11 +73,27 @@ export class RouteFollower {
       fails: 'routes could not be read; going on with those at hand',
       works: 'routes can be read again',
     });
+    const { lastGood, table, clock, log } = options;
+    this.#saver =
+      lastGood &&
+      new RouteSaver({
+        lastGood,
+        snapshot: () => table.snapshot(),
+        clock,
+        log,
+        leastMs: this.#timing.save,
+        pause: (ms, signal) => pause(this.#jittered(ms), signal),
+      });
   }
 
   /** Milliseconds since the epoch of the latest moment at which the table was known to be the store's. */
   get lastSyncAt(): number | undefined {
     return this.#lastSyncAt;
+  }
+
+  /** For how long the last good routes on disk have been behind the table; undefined where none are kept. */
+  get unsavedMs(): number | undefined {
+    return this.#saver?.behindMs;
   }
 
   /** The table holds routes, from the store or from the disk. */
@@ -129,7 +146,7 @@ export class RouteFollower {
     await this.#subscription?.close();
     await Promise.all(this.#rounds.map((rounds) => rounds.stop()));
     await this.#reading;
-    await this.#saving;
+    await this.#saver?.stop();
     await this.#options.store.withdrawReport(this.#options.proxyId).catch(() => {});
   }
 
@@ -161,7 +178,7 @@ export class RouteFollower {
     this.#lastSyncAt = this.#options.clock.now();
     this.#options.onChanged();
     void this.#report();
-    this.#saving ??= this.#save();
+    this.#saver?.changed();
   }
 
   #resync(): void {
@@ -273,23 +290,6 @@ export class RouteFollower {
       log.debug({ err: error }, 'the revision could not be reported');
     } finally {
       this.#reporting = false;
-    }
-  }
-
-  async #save(): Promise<void> {
-    const { lastGood, table, log } = this.#options;
-    if (lastGood === undefined) return;
-    try {
-      let saved = NOTHING;
-      while (saved.revision !== table.revision || saved.epoch !== table.epoch) {
-        saved = { epoch: table.epoch, revision: table.revision };
-        const bytes = await lastGood.save(table.snapshot());
-        await this.#pause(pauseAfterSaving(bytes, this.#timing.save));
-      }
-    } catch (error) {
-      log.error({ err: error }, 'the last good routes could not be saved');
-    } finally {
-      this.#saving = undefined;
     }
   }
 

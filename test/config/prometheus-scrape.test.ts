@@ -220,9 +220,9 @@ const RARE = new Set(['canary_jobs_stranded_total']);
 test('every metric that an alert asks for is there, with the labels that it asks for', async () => {
   for (const { alert, expr } of RULES) {
     for (const [, name, matchers = ''] of expr.matchAll(
-      /\b((?:canary_|nodejs_|queue_|up\b)[\w:]*)(?:\{([^}]*)\})?/g,
+      /\b((?:canary_|lanewise_|nodejs_|queue_|up\b)[\w:]*)(?:\{([^}]*)\})?/g,
     )) {
-      if (RARE.has(name!) || !/^(up|nodejs_\w+|canary_\w+)$/.test(name!)) continue;
+      if (RARE.has(name!) || !/^(up|(?:canary|lanewise|nodejs)_\w+)$/.test(name!)) continue;
       // Labels of this name, whatever they hold: nothing is down here.
       const labels = [...matchers.matchAll(/(\w+)\s*(?:=~|!=|!~|=)/g)].map(([, label]) => `${label}!=""`);
       const selector = `${name}{${labels.join(',')}}`;
@@ -234,11 +234,11 @@ test('every metric that an alert asks for is there, with the labels that it asks
   }
 });
 
-const OF_INSTALLATION = /Down$|Stale$|Behind$|^LanewiseJudge/;
+const OF_INSTALLATION = /Down$|Stale$|Behind$|Unsaved$|^LanewiseJudge/;
 
 test('no alert of the installation itself has anything to say while all is well with it', async () => {
   const alerts = RULES.filter(({ alert }) => OF_INSTALLATION.test(alert ?? ''));
-  expect(alerts).toHaveLength(6);
+  expect(alerts).toHaveLength(7);
   for (const { alert, expr } of alerts) {
     await vi.waitFor(
       async () => expect({ alert, told: await query(expr) }).toEqual({ alert, told: [] }),

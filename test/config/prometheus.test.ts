@@ -72,7 +72,7 @@ test('rules use metrics that docs/operations.md lists', () => {
   const recorded = RULES.flatMap(({ record }) => record ?? []);
   const known = new Set([...documented, ...documented.map((name) => `${name}_bucket`), ...recorded]);
   const used = RULES.flatMap(
-    ({ expr }) => expr.match(/\b(?:[a-z_]+:)?canary_[a-z_0-9]+(?::[a-z_0-9]+)?/g) ?? [],
+    ({ expr }) => expr.match(/\b(?:[a-z_]+:)?(?:canary|lanewise)_[a-z_0-9]+(?::[a-z_0-9]+)?/g) ?? [],
   );
   expect(used.length).toBeGreaterThan(20);
   expect(used.filter((name) => !known.has(name))).toEqual([]);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { fillDisk } from './full-disk.ts';
+import { fillDisk } from '../helpers/full-disk.ts';
 import type { Terms } from './invariants/judges.ts';
 import type { ProxyLives } from './invariants/rollbacks.ts';
 import type { Journal } from './journal.ts';

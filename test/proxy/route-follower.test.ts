@@ -315,6 +315,15 @@ describe('a route follower', () => {
     expect(await readFile(join(dataDir, 'made', 'routes.json'), 'utf8')).toContain('"revision":6');
   });
 
+  it('saves the last good routes by itself once it can, and tells for how long it could not', async () => {
+    await writeFile(join(dataDir, 'made'), 'in the way of the directory');
+    const follower = await follow();
+    await until(() => follower.unsavedMs! > 0);
+    await rm(join(dataDir, 'made'));
+    await until(() => follower.unsavedMs === 0);
+    expect((await lastGood.load())?.revision).toBe(5);
+  });
+
   it.each([
     { content: '', says: 'is damaged: it is not JSON, or was cut off' },
     { content: '{', says: 'is damaged: it is not JSON, or was cut off' },

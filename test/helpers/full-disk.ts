@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -21,8 +21,8 @@ export async function fillDisk(directory: string): Promise<FullDisk> {
   }
   await writeFile(join(directory, 'filler'), Buffer.alloc(64 * 1024)).catch(() => undefined);
   return {
+    // Still full when it goes: nothing can have been written that would go with it.
     async free() {
-      await unlink(join(directory, 'filler'));
       await run('umount', ['-l', directory]);
     },
   };
