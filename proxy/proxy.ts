@@ -11,11 +11,11 @@ import { BOUNDED_LOAD_DEFAULT } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { ResolveHost } from '../src/runtime/addresses/address-allow.ts';
 import { systemResolveHost } from '../src/runtime/addresses/resolve-host.ts';
-import type { FileWatch } from '../src/runtime/file-watch.ts';
 import { closeServer, listen, urlOf } from '../src/runtime/listen.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import type { Store } from '../src/runtime/store/store.ts';
 import { openClientTls } from '../src/runtime/tls/client-tls.ts';
+import type { FileKeeping } from '../src/runtime/tls/file-keeping.ts';
 import { openServerTls } from '../src/runtime/tls/server-tls.ts';
 import { createWebServer } from '../src/runtime/tls/web-server.ts';
 import type { JobTracer } from '../src/runtime/tracing.ts';
@@ -56,8 +56,8 @@ export interface ProxyOptions {
   /** In a sidecar, the id of its worker: jobs are taken from lanes for that one alone. */
   readonly consumeFor?: string;
   readonly tracer?: JobTracer | undefined;
-  /** Left out: certificates stay those of the start. */
-  readonly files?: FileWatch | undefined;
+  /** Of certificates. Left out: they stay those of the start. */
+  readonly files?: FileKeeping | undefined;
   /** Of workers' names; the system's resolver if left out. */
   readonly resolveHost?: ResolveHost | undefined;
 }

@@ -15,9 +15,9 @@ import { startWorkerTimeout } from '../../control/worker-timeout.ts';
 import type { StoredToken } from '../../control/token-file.ts';
 import { openWebhooks } from '../../control/webhooks/open.ts';
 import type { Clock } from '../core/clock.ts';
-import type { FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
+import type { FileKeeping } from '../runtime/tls/file-keeping.ts';
 import { openServerTls } from '../runtime/tls/server-tls.ts';
 import { VERSION } from '../runtime/version.ts';
 import { openCredentials } from './credentials.ts';
@@ -44,11 +44,11 @@ export async function startControl(
   store: Store,
   clock: Clock,
   log: Logger,
-  files?: FileWatch,
+  files?: FileKeeping,
 ): Promise<RunningControl> {
   const tls = openServerTls('control.tls', config.control.tls, files);
   const webhooks = await openWebhooks(config, systemResolveHost, log);
-  const { credentials, generatedToken } = await openCredentials(config, files);
+  const { credentials, generatedToken } = await openCredentials(config, files?.watch);
   const registry = new Registry();
   const { app, deployments, catalog, drain } = createControlPlane({
     store,

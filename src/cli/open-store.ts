@@ -1,17 +1,17 @@
 import { laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Config } from '../../config/load.ts';
 import { isOfBullmq } from '../core/lane-keys.ts';
-import type { FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { BullmqConfig } from '../runtime/store/bullmq/bullmq-lanes.ts';
 import type { Store } from '../runtime/store/store.ts';
+import type { FileKeeping } from '../runtime/tls/file-keeping.ts';
 import { OperatorError } from '../runtime/operator-error.ts';
 import { asLiveOptions, openClientTls } from '../runtime/tls/client-tls.ts';
 import type { TlsMaterial } from '../runtime/tls/pem-files.ts';
 
 /** Redis where one is configured, else the embedded store. Each is loaded only where it is used. */
-export async function openStore(config: Config, log: Logger, files?: FileWatch): Promise<Store> {
+export async function openStore(config: Config, log: Logger, files?: FileKeeping): Promise<Store> {
   if (config.redis_url !== undefined) return openRedis(config.redis_url, config, log, files);
   refuseBullmq(config);
   refuseReplicas(config);
@@ -24,7 +24,7 @@ export async function openSharedStore(
   config: Config,
   log: Logger,
   command: string,
-  files?: FileWatch,
+  files?: FileKeeping,
 ): Promise<Store> {
   if (config.redis_url === undefined) {
     throw new OperatorError(
@@ -39,7 +39,7 @@ async function openRedis(
   url: string,
   config: Config,
   log: Logger,
-  files: FileWatch | undefined,
+  files: FileKeeping | undefined,
 ): Promise<Store> {
   const { openRedisStore } = await import('../runtime/store/redis/redis-store.ts');
   const tls = redisTls(url, config, files);
@@ -56,7 +56,11 @@ async function openRedis(
 }
 
 /** @throws OperatorError also for certificates that no connection would use: whoever set them means them */
-function redisTls(url: string, { redis_tls }: Config, files: FileWatch | undefined): TlsMaterial | undefined {
+function redisTls(
+  url: string,
+  { redis_tls }: Config,
+  files: FileKeeping | undefined,
+): TlsMaterial | undefined {
   if (redis_tls.ca === undefined && redis_tls.cert === undefined) return undefined;
   if (!/^\s*rediss/i.test(url)) {
     throw new OperatorError(

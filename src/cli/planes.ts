@@ -38,8 +38,9 @@ export async function startPlanes(
   const clock = await openClock(opened, store, log);
   const control = await openControl(opened, config, store, clock, log, files);
   const proxy = await openProxy(opened, config, store, clock, log, { tracer: exporting?.tracer, files });
-  // One of the two is enough: it is the same machine.
+  // One of the two is enough: it is the same machine, and the same process.
   clock.addMetric(control.metrics);
+  files?.certificates.addMetric(control.metrics);
   await exporting?.exportMetrics({ control: control.metrics, proxy: proxy.metrics });
   return { store, control, proxy };
 }

@@ -1,8 +1,8 @@
 import type { Config } from '../../config/load.ts';
 import type { Clock } from '../core/clock.ts';
-import type { FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
+import type { FileKeeping } from '../runtime/tls/file-keeping.ts';
 import { VERSION } from '../runtime/version.ts';
 import { openClock } from './clock.ts';
 import { startControl, type RunningControl } from './control.ts';
@@ -24,6 +24,7 @@ export async function runControl(host: Host, { config, log }: Settings): Promise
   const clock = await openClock(opened, store, log);
   const control = await openControl(opened, config, store, clock, log, files);
   clock.addMetric(control.metrics);
+  files.certificates.addMetric(control.metrics);
   await exporting?.exportMetrics({ control: control.metrics });
   host.print(
     `Lanewise ${VERSION} control plane on ${control.url}\n  Dashboard  ${dashboardUrl(control)}\n${tokenLine(control)}`,
@@ -37,7 +38,7 @@ export async function openControl(
   store: Store,
   clock: Clock,
   log: Logger,
-  files: FileWatch | undefined,
+  files: FileKeeping | undefined,
 ): Promise<RunningControl> {
   const control = await startControl(config, store, clock, log, files);
   opened.defer(() => control.close());

@@ -3,9 +3,9 @@ import { startProxy, type Proxy } from '../../proxy/proxy.ts';
 import type { Config } from '../../config/load.ts';
 import type { Clock } from '../core/clock.ts';
 import type { WorkerRequest } from '../core/worker-changes.ts';
-import type { FileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Store } from '../runtime/store/store.ts';
+import type { FileKeeping } from '../runtime/tls/file-keeping.ts';
 import type { JobTracer } from '../runtime/tracing.ts';
 import { VERSION } from '../runtime/version.ts';
 import { openClock } from './clock.ts';
@@ -33,6 +33,7 @@ export async function runProxy(host: Host, { config, log }: Settings, worker?: W
   const clock = await openClock(opened, store, log);
   const proxy = await openProxy(opened, config, store, clock, log, { consumeFor, tracer, files });
   clock.addMetric(proxy.metrics);
+  files.certificates.addMetric(proxy.metrics);
   await exporting?.exportMetrics({ proxy: proxy.metrics });
   if (worker !== undefined) {
     const registration = registerOwnWorker({
@@ -64,7 +65,7 @@ export async function openProxy(
   }: {
     readonly consumeFor?: string | undefined;
     readonly tracer: JobTracer | undefined;
-    readonly files: FileWatch | undefined;
+    readonly files: FileKeeping | undefined;
   },
 ): Promise<Proxy> {
   const proxy = await startProxy({

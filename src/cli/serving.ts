@@ -1,8 +1,12 @@
-import { startFileWatch, type FileWatch } from '../runtime/file-watch.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { startFileWatch } from '../runtime/file-watch.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Exporting } from '../runtime/otel/exporting.ts';
 import { readExportSettings } from '../runtime/otel/settings.ts';
+import { startPeriodic } from '../runtime/periodic.ts';
 import type { Store } from '../runtime/store/store.ts';
+import { CertificateDates } from '../runtime/tls/certificate-dates.ts';
+import type { FileKeeping } from '../runtime/tls/file-keeping.ts';
 import { VERSION } from '../runtime/version.ts';
 import type { Host } from './host.ts';
 
@@ -29,12 +33,20 @@ export async function openExport(
   return exporting;
 }
 
-/** Certificates and tokens are read again when their files change, and at SIGHUP. */
-export function openFiles(opened: AsyncDisposableStack, host: Host, log: Logger): FileWatch {
-  const files = startFileWatch(log);
-  opened.defer(() => files.close());
-  host.onHangup(() => files.reloadAll());
-  return files;
+const DAY_MS = 24 * 3_600_000;
+
+/** Certificates and tokens are read again when their files change, and at SIGHUP; certificates are told of before they end. */
+export function openFiles(opened: AsyncDisposableStack, host: Host, log: Logger): Required<FileKeeping> {
+  const watch = startFileWatch(log);
+  opened.defer(() => watch.close());
+  host.onHangup(() => watch.reloadAll());
+  const certificates = new CertificateDates(log, systemClock);
+  const looks = startPeriodic(
+    () => DAY_MS,
+    async () => certificates.lookAgain(),
+  );
+  opened.defer(() => looks.stop());
+  return { watch, certificates };
 }
 
 export async function keepStore(opened: AsyncDisposableStack, store: Store): Promise<Store> {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { ROOT } from '../docs/pages.ts';
+import { useCertificates } from '../helpers/certificates.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { temporaryDirectory } from '../helpers/process.ts';
 import { freePort } from '../helpers/redis.ts';
@@ -48,6 +49,7 @@ const PANELS = DASHBOARD.panels.flatMap(({ title, targets = [] }) =>
   targets.map(({ expr }, i) => [`${title}, query ${i + 1}`, expr] as const),
 );
 
+const at = useCertificates();
 const stack = new AsyncDisposableStack();
 let fleet: Fleet;
 let prometheusUrl: string;
@@ -59,6 +61,7 @@ beforeAll(async () => {
     await Fleet.start(3, {
       LANEWISE_WEBHOOKS: JSON.stringify({ ops: { url: receiver.url, secret: SECRET } }),
       LANEWISE_QUEUES: JSON.stringify({ [LANED]: { max_attempts: 1 } }),
+      LANEWISE_PROXY_WORKER_TLS_CA: at('ca.pem'),
     }),
   );
   await startJobs();

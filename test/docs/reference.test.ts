@@ -4,7 +4,9 @@ import { ERROR_STATUS } from '../../src/core/errors.ts';
 import { BASE_PATH } from '../../control/app.ts';
 import { openClock } from '../../src/cli/clock.ts';
 import { startControl } from '../../src/cli/control.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
+import { CertificateDates } from '../../src/runtime/tls/certificate-dates.ts';
 import { openControl } from '../control/harness.ts';
 import { Rig } from '../helpers/rig.ts';
 import { readPage, sectionOf, tableRows } from './pages.ts';
@@ -30,7 +32,11 @@ test('docs/operations.md lists every metric of both planes, with its type', asyn
   // As over Redis, which has a clock of its own.
   const clock = await openClock(opened, { ...rig.store, kind: 'redis' }, log);
   const control = await startControl(rig.config, rig.store, clock, log);
-  for (const { metrics } of [control, rig.proxy]) clock.addMetric(metrics);
+  const certificates = new CertificateDates(log, systemClock);
+  for (const { metrics } of [control, rig.proxy]) {
+    clock.addMetric(metrics);
+    certificates.addMetric(metrics);
+  }
   const ofControl = await (await fetch(`${control.url}/metrics`)).text();
   await control.close();
   const [proxyPart, controlPart] = sectionOf(OPERATIONS, '## Metrics').split('\nControl plane:\n');

@@ -16,6 +16,8 @@ certificate ca
 for name in worker proxy control operator renewed redis; do
   certificate "$name" -CA ca.pem -CAkey ca.key -addext "$here"
 done
+# Those that run out first.
+certificate brief -CA ca.pem -CAkey ca.key -addext "$here" -days 1
 # Of a CA that nobody here trusts, and for a host that is elsewhere.
 certificate stranger-ca
 certificate stranger -CA stranger-ca.pem -CAkey stranger-ca.key -addext "$here"

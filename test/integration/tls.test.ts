@@ -2,7 +2,9 @@ import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createClient, createProducer, followEvents, registerWorker } from '../../src/client/index.ts';
 import { CliSession } from '../cli/session.ts';
@@ -223,6 +225,18 @@ describe('the command line', () => {
   });
 });
 
+/** Setting → Unix seconds until which its certificates are good, of the whole process. */
+async function goodUntil(): Promise<Record<string, number>> {
+  const agent = new Agent({ connect: tls });
+  const { body } = await request(`${control}/metrics`, { dispatcher: agent });
+  const text = await body.text();
+  await agent.close();
+  const samples = text.matchAll(
+    /^lanewise_tls_certificate_expiry_timestamp_seconds\{setting="(.*)"\} (\S+)$/gm,
+  );
+  return Object.fromEntries([...samples].map(([, setting, value]) => [setting!, Number(value)]));
+}
+
 describe('new certificates', () => {
   async function shownBy(url: string): Promise<string> {
     const socket = await open(url, tls);
@@ -235,6 +249,22 @@ describe('new certificates', () => {
       const names = await Promise.all(LISTENERS.map((listener) => shownBy(urlOf(listener))));
       return names.every((shown) => shown === name);
     });
+
+  test('are told of when they end soon, and /metrics has until when they are good', async () => {
+    const end = async (name: string) => new X509Certificate(await read(name)).validToDate.getTime() / 1000;
+    const ofListener = async (name: string) => [
+      [`${name}.tls.cert`, await end('control.pem')],
+      [`${name}.tls.client_ca`, await end('ca.pem')],
+    ];
+    const expected = (await Promise.all(['control', 'proxy', 'admin'].map(ofListener))).flat();
+    expect(await goodUntil()).toEqual(Object.fromEntries(expected));
+    for (const [setting] of expected)
+      expect(lanewise.stderr).toContain(`${setting}: the certificate expires in less than 14 days`);
+    await install('brief');
+    await until(async () => (await goodUntil())['admin.tls.cert'] === (await end('brief.pem')));
+    await install('control');
+    await isShown('control');
+  });
 
   test('are shown once their files have changed, and connections that stand go on', async () => {
     const standing = await Promise.all(LISTENERS.map((listener) => open(urlOf(listener), tls)));

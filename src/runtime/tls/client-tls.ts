@@ -1,5 +1,5 @@
 import type { ClientTlsFiles } from '../../../config/tls.ts';
-import type { FileWatch } from '../file-watch.ts';
+import type { FileKeeping } from './file-keeping.ts';
 import { pathsOf, readPemFiles, type TlsMaterial } from './pem-files.ts';
 
 /** How servers are spoken to: with what Node trusts, and no certificate of ours, where nothing is set. */
@@ -15,10 +15,14 @@ export interface ClientTls {
 export function openClientTls(
   name: string,
   { key_passphrase: passphrase, ...files }: ClientTlsFiles,
-  watch: FileWatch | undefined,
+  { watch, certificates }: FileKeeping = {},
 ): ClientTls {
-  const read = (): TlsMaterial =>
-    readPemFiles({ ...files, passphrase }, { ca: `${name}.ca`, cert: `${name}.cert`, key: `${name}.key` });
+  const settings = { ca: `${name}.ca`, cert: `${name}.cert`, key: `${name}.key` };
+  const read = (): TlsMaterial => {
+    const found = readPemFiles({ ...files, passphrase }, settings);
+    certificates?.note(found, settings);
+    return found;
+  };
   let material = read();
   watch?.add({ name, paths: pathsOf(files), reload: () => void (material = read()) });
   return {

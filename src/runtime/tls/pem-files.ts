@@ -57,6 +57,11 @@ export function readPemFiles(files: PemFiles, settings: PemSettings): TlsMateria
   return material;
 }
 
+/** Of `TlsMaterial`, which has been checked. */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
+  return blocksOf(pem).map((block) => new X509Certificate(block));
+}
+
 /** Those that there are, to be looked at for changes. */
 export function pathsOf({ ca, cert, key }: PemFiles): readonly string[] {
   return [ca, cert, key].filter((path) => path !== undefined);
@@ -72,7 +77,7 @@ function read(setting: string, path: string): string {
 
 /** At least one. */
 function certificatesOf(pem: string, setting: string, path: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END [^-]*-----/g) ?? [];
+  const blocks = blocksOf(pem);
   if (blocks.length === 0) throw new OperatorError(`${setting}: there is no PEM certificate in ${path}`);
   return blocks.map((block, i) => {
     try {
@@ -83,6 +88,10 @@ function certificatesOf(pem: string, setting: string, path: string): readonly X5
       );
     }
   });
+}
+
+function blocksOf(pem: string): readonly string[] {
+  return pem.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END [^-]*-----/g) ?? [];
 }
 
 function privateKeyOf(pem: string, passphrase: string | undefined, setting: string, path: string): KeyObject {

@@ -1,7 +1,7 @@
 import type { Server as HttpsServer } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
 import type { ServerTlsFiles } from '../../../config/tls.ts';
-import type { FileWatch } from '../file-watch.ts';
+import type { FileKeeping } from './file-keeping.ts';
 import { pathsOf, readPemFiles } from './pem-files.ts';
 
 /** What a listener shows its clients, and which certificates it wants to see: as its files say now. */
@@ -24,14 +24,16 @@ const VERSION_MIN = 'TLSv1.2';
 export function openServerTls(
   name: string,
   { cert, key, key_passphrase: passphrase, client_ca: ca }: ServerTlsFiles,
-  watch: FileWatch | undefined,
+  { watch, certificates }: FileKeeping = {},
 ): ServerTls | undefined {
   if (cert === undefined) return undefined;
   const files = { cert, key, passphrase, ca };
-  const read = (): SecureContextOptions => ({
-    ...readPemFiles(files, { cert: `${name}.cert`, key: `${name}.key`, ca: `${name}.client_ca` }),
-    minVersion: VERSION_MIN,
-  });
+  const settings = { cert: `${name}.cert`, key: `${name}.key`, ca: `${name}.client_ca` };
+  const read = (): SecureContextOptions => {
+    const found = readPemFiles(files, settings);
+    certificates?.note(found, settings);
+    return { ...found, minVersion: VERSION_MIN };
+  };
   let context = read();
   const followers = new Set<HttpsServer>();
   watch?.add({

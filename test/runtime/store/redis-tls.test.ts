@@ -109,7 +109,7 @@ describe('rediss://', () => {
     const watch = startFileWatch(createLog('silent'), 5);
     stack.defer(() => watch.close());
     const files = { ca: at('ca.pem'), cert: own('own.pem'), key: own('own.key') };
-    const tls = openClientTls('redis_tls', files, watch);
+    const tls = openClientTls('redis_tls', files, { watch });
     const store = openTestStore(url, [], asLiveOptions(tls));
     stack.defer(() => store.close());
     await expect(store.ping()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });

@@ -11,7 +11,7 @@ const at = useCertificates();
 
 async function listening(): Promise<{ server: Server; client: Socket }> {
   const files = { cert: at('control.pem'), key: at('control.key') };
-  const server = createWebServer({}, openServerTls('control.tls', files, undefined));
+  const server = createWebServer({}, openServerTls('control.tls', files));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const seen = once(server, 'connection');
