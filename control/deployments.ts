@@ -5,12 +5,7 @@ import type { Deployment, DeploymentConfig, DeploymentEvent } from '../src/core/
 import { LanewiseError } from '../src/core/errors.ts';
 import { effectiveRoute, openSplit, type Route } from '../src/core/route.ts';
 import type { Logger } from '../src/runtime/log.ts';
-import type {
-  DeploymentFilter,
-  DeploymentPage,
-  DeploymentPageRange,
-  Store,
-} from '../src/runtime/store/store.ts';
+import type { DeploymentFilter, DeploymentPage, PageRange, Store } from '../src/runtime/store/store.ts';
 import { isVisibleTo } from './auth.ts';
 import type { Credential } from './credentials.ts';
 import type { Change, Circumstances, Decide } from './deployment-changes.ts';
@@ -41,7 +36,7 @@ export interface DeploymentService {
   /** Where its scope's routing stands among the proxies. */
   routing(deployment: Deployment): Promise<Propagation>;
   list(filter: DeploymentFilter, by: Credential): Promise<readonly Deployment[]>;
-  page(filter: DeploymentFilter, page: DeploymentPageRange, by: Credential): Promise<DeploymentPage>;
+  page(filter: DeploymentFilter, page: PageRange, by: Credential): Promise<DeploymentPage>;
   events(id: string, by: Credential): Promise<readonly DeploymentEvent[]>;
 }
 
@@ -274,7 +269,7 @@ function isRouteOf({ split, stableVersion }: Route, { id, status, canaryVersion 
 async function supersededProblem(store: Store, request: DeploymentRequest, own: Route | undefined) {
   const route = await followedRoute(store, request, own);
   if (route === undefined || !route.superseded.includes(request.stableVersion)) return undefined;
-  return supersededStable(request, route, await store.listWorkers());
+  return supersededStable(request, route, await store.listWorkers({ queue: request.queue }));
 }
 
 /** The route that the jobs of the request's scope follow right now. */

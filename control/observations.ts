@@ -70,7 +70,7 @@ export function createObserver({ store, clock, alpha, catalog, queues }: Observe
         store.readTelemetry(id, config.metricsWindowMs, now - windowEnd),
         store.readStep(id, step),
         store.readJudgement(id),
-        store.listWorkers(),
+        store.listWorkers({ queue: deployment.queue }),
         store.getRoute(deployment.queue, deployment.tenant),
         readLanes(deployment),
       ]);
@@ -93,6 +93,7 @@ export function createObserver({ store, clock, alpha, catalog, queues }: Observe
   };
 }
 
+/** @param workers those that serve its queue */
 function workersByLane(
   deployment: Deployment,
   route: Route | undefined,
@@ -103,9 +104,8 @@ function workersByLane(
     if (isOpen) return membershipOf(worker, route);
     return LANES.find((lane) => worker.version === deployment[`${lane}Version`]);
   };
-  const serving = workers.filter(({ queues }) => queues.includes(deployment.queue));
   return {
-    stable: serving.filter((worker) => laneOf(worker) === 'stable'),
-    canary: serving.filter((worker) => laneOf(worker) === 'canary'),
+    stable: workers.filter((worker) => laneOf(worker) === 'stable'),
+    canary: workers.filter((worker) => laneOf(worker) === 'canary'),
   };
 }

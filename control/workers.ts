@@ -4,8 +4,9 @@ import type { Lane } from '../src/core/lane.ts';
 import { withActivity } from '../src/core/worker-life.ts';
 import type { Worker, WorkerMetrics, WorkerStatus } from '../src/core/worker.ts';
 import type { Logger } from '../src/runtime/log.ts';
-import type { Store } from '../src/runtime/store/store.ts';
+import type { PageRange, Store, WorkerPage } from '../src/runtime/store/store.ts';
 import type { Credential } from './credentials.ts';
+import { definedOnly } from './defined-only.ts';
 import { repeat } from './repeat.ts';
 import { registered, reported, type WorkerRequest } from '../src/core/worker-changes.ts';
 import type { UrlVerdict } from './worker-url.ts';
@@ -21,6 +22,7 @@ export interface WorkerService {
   ): Promise<Worker>;
   remove(id: string, by: Credential): Promise<void>;
   list(filter: WorkerFilter): Promise<readonly Worker[]>;
+  page(filter: WorkerFilter, page: PageRange): Promise<WorkerPage>;
 }
 
 interface WorkerFilter {
@@ -53,6 +55,17 @@ export function createWorkerService({ store, clock, log, checkUrl }: WorkerServi
     throw new LanewiseError('VALIDATION_FAILED', `The request is not valid: url ${verdict.problem}`, {
       details: { url: verdict.problem },
     });
+  };
+
+  /** As the proxies have seen them. */
+  const seen = async (workers: readonly Worker[]): Promise<readonly Worker[]> => {
+    const activity = await store.listActivity(workers.map(({ id }) => id));
+    return workers.map((worker) => withActivity(worker, activity.get(worker.id)));
+  };
+
+  const select = async ({ queue, ...filter }: WorkerFilter): Promise<readonly Worker[]> => {
+    const found = await store.listWorkers(definedOnly({ queue }));
+    return found.filter((worker) => isSelected(worker, filter));
   };
 
   return {
@@ -89,19 +102,28 @@ export function createWorkerService({ store, clock, log, checkUrl }: WorkerServi
         return true;
       });
     },
-    async list(filter) {
-      const [workers, activity] = await Promise.all([store.listWorkers(), store.listActivity()]);
-      return workers
-        .filter((worker) => isSelected(worker, filter))
-        .map((worker) => withActivity(worker, activity.get(worker.id)));
+    list: async (filter) => seen(await select(filter)),
+    async page(filter, page) {
+      const { total, workers } = isForStore(filter)
+        ? await store.pageWorkers(filter, page)
+        : partOf(await select(filter), page);
+      return { total, workers: await seen(workers) };
     },
   };
 }
 
-function isSelected(worker: Worker, { lane, queue, status, version }: WorkerFilter): boolean {
+/** The store finds the workers of a queue; whatever else is asked for is looked for among all of those. */
+function isForStore({ lane, status, version }: WorkerFilter): boolean {
+  return lane === undefined && status === undefined && version === undefined;
+}
+
+function partOf(workers: readonly Worker[], { offset, limit }: PageRange): WorkerPage {
+  return { total: workers.length, workers: workers.slice(offset, offset + limit) };
+}
+
+function isSelected(worker: Worker, { lane, status, version }: Omit<WorkerFilter, 'queue'>): boolean {
   return (
     (lane === undefined || worker.lane === lane) &&
-    (queue === undefined || worker.queues.includes(queue)) &&
     (status === undefined || worker.status === status) &&
     (version === undefined || worker.version === version)
   );

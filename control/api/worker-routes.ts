@@ -10,7 +10,7 @@ import { knownFields } from '../http/problems.ts';
 import type { WorkerService } from '../workers.ts';
 import { body, BODY_ERRORS, COMMON_ERRORS, errorAnswers, json, POST_ERRORS, SECURITY } from './answers.ts';
 import { named, oneOf, timestamp, toInstant } from './fields.ts';
-import { pageOf, pageQuery, paginate } from './pagination.ts';
+import { isPaged, pageOf, pageQuery, pageRange, paginationOf } from './pagination.ts';
 import { toWorkerJson, WORKER_EXAMPLE, workerSchema } from './worker-json.ts';
 import { registerSchema, statusSchema, toWorkerReport, toWorkerRequest } from './worker-request.ts';
 
@@ -122,10 +122,14 @@ const remove = createRoute({
 
 export function addWorkerRoutes(app: OpenAPIHono<ControlEnv>, service: WorkerService): void {
   app.openapi(list, async (c) => {
-    const { page: _page, page_size: _pageSize, ...filter } = c.req.valid('query');
-    const found = await service.list(definedOnly(filter));
-    const page = paginate(found, c.req.valid('query'));
-    if (page !== undefined) return c.json({ ...page, data: page.data.map(toWorkerJson) }, 200);
+    const query = c.req.valid('query');
+    const { page: _page, page_size: _pageSize, ...given } = query;
+    const filter = definedOnly(given);
+    if (isPaged(query)) {
+      const { total, workers } = await service.page(filter, pageRange(query));
+      return c.json({ data: workers.map(toWorkerJson), pagination: paginationOf(query, total) }, 200);
+    }
+    const found = await service.list(filter);
     return c.json({ workers: found.map(toWorkerJson), count: found.length }, 200);
   });
 

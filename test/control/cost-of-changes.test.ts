@@ -6,11 +6,12 @@ import { promoted } from '../../src/core/route.ts';
 import { openRedisStore } from '../../src/runtime/store/redis/redis-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
 import { startRedis } from '../helpers/redis.ts';
-import { aDeployment, create } from '../runtime/store/samples.ts';
+import { aDeployment, aWorker, create } from '../runtime/store/samples.ts';
 import { created, openControl, type Control } from './harness.ts';
 
 /**
- * What a change costs Redis must not grow with the number of deployments that there are. Counted are commands, those
+ * What a change costs Redis must not grow with the number of deployments and workers that there are, nor what it costs to
+ * look at one of them. Counted are commands, those
  * within scripts included, and bytes: they are the same on any machine.
  */
 
@@ -39,10 +40,12 @@ async function costOf(client: Redis, work: () => Promise<unknown>): Promise<Cost
   return { commands: after.commands - before.commands, bytesOut: after.bytesOut - before.bytesOut };
 }
 
-/** Others, open and ended ones by turns. */
+/** Others, open and ended ones by turns, each with a worker. */
 async function addOthers(store: Store, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const deployment = aDeployment({ queue: `other-${count}-${i}` });
+    const queue = `other-${count}-${i}`;
+    await store.saveWorker(aWorker({ queues: [queue] }), 0);
+    const deployment = aDeployment({ queue });
     await create(store, deployment, 10_000);
     if (i % 2 === 0) continue;
     const route = promoted((await store.getRoute(deployment.queue))!);
@@ -117,6 +120,46 @@ test.each([
     }),
   );
 });
+
+test('looking at a deployment does', async () => {
+  const { control, costs } = await openScene();
+  const id = await created(control, { queue_name: 'looked-at' });
+  await control.store.saveWorker(aWorker({ queues: ['looked-at'] }), 0);
+  expectSame(
+    await costs(async () => {
+      const answers = await Promise.all(
+        ['', '/metrics', '/health'].map((what) => control.call('GET', `/deployments/${id}${what}`)),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    }),
+  );
+});
+
+test('registering a worker and saying how it is does', async () => {
+  const { control, costs } = await openScene();
+  expectSame(
+    await costs(async (n) => {
+      const worker = { id: `w${n}`, version: 'v1', queues: ['payments'] };
+      expect((await control.call('POST', '/workers', worker)).status).toBe(201);
+      const { status } = await control.call('PUT', `/workers/w${n}/status`, { status: 'degraded' });
+      expect(status).toBe(200);
+    }),
+  );
+});
+
+test.each(['?page=1&page_size=4', '?queue=looked-at&page_size=4', '?queue=looked-at&status=healthy&page=1'])(
+  'a page of the workers does: %s',
+  async (query) => {
+    const { control, costs } = await openScene();
+    for (let i = 0; i < 4; i++) await control.store.saveWorker(aWorker({ queues: ['looked-at'] }), 0);
+    expectSame(
+      await costs(async () => {
+        const { body } = await control.call('GET', `/workers${query}`);
+        expect(body.data).toHaveLength(4);
+      }),
+    );
+  },
+);
 
 test('a page of the list does', async () => {
   const { control, costs } = await openScene();

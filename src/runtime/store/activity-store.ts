@@ -7,8 +7,8 @@ import type { WorkerActivity } from '../../core/worker-life.ts';
 export interface ActivityStore {
   /** Adds up; each worker named was seen just now. Of workers that are not registered it is ignored. */
   noteActivity(sightings: readonly WorkerSighting[]): Promise<void>;
-  /** By worker id. */
-  listActivity(): Promise<ReadonlyMap<string, WorkerActivity>>;
+  /** By worker id. @param ids of those who are asked for; all of them if left out */
+  listActivity(ids?: readonly string[]): Promise<ReadonlyMap<string, WorkerActivity>>;
 }
 
 /** Since the last one. A worker that was merely seen has processed nothing. */

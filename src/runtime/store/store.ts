@@ -96,7 +96,7 @@ export interface DeploymentFilter {
   readonly tenant?: string;
 }
 
-export interface DeploymentPageRange {
+export interface PageRange {
   readonly offset: number;
   readonly limit: number;
 }
@@ -116,7 +116,7 @@ export interface DeploymentStore {
   /** Newest first. */
   listDeployments(filter?: DeploymentFilter): Promise<readonly Deployment[]>;
   /** A part of that list, which is all that is read where the filter allows it; `total` is of the whole list. */
-  pageDeployments(filter: DeploymentFilter, page: DeploymentPageRange): Promise<DeploymentPage>;
+  pageDeployments(filter: DeploymentFilter, page: PageRange): Promise<DeploymentPage>;
   /** Newest first; empty for an unknown deployment. */
   listEvents(deploymentId: string): Promise<readonly DeploymentEvent[]>;
   getRoute(queue: string, tenant?: string): Promise<Route | undefined>;
@@ -131,8 +131,19 @@ export interface WorkerStore {
   saveWorker(worker: Worker, expectedVersion: number): Promise<SaveResult>;
   removeWorker(id: string, expectedVersion: number): Promise<SaveResult>;
   getWorker(id: string): Promise<Worker | undefined>;
-  /** By id. */
-  listWorkers(): Promise<readonly Worker[]>;
+  /** By id. With a queue only its workers are read. */
+  listWorkers(filter?: WorkerFilter): Promise<readonly Worker[]>;
+  /** A part of that list, which is all that is read; `total` is of the whole list. */
+  pageWorkers(filter: WorkerFilter, page: PageRange): Promise<WorkerPage>;
+}
+
+export interface WorkerFilter {
+  readonly queue?: string;
+}
+
+export interface WorkerPage {
+  readonly total: number;
+  readonly workers: readonly Worker[];
 }
 
 /** Revisions count within an epoch; a store that was lost or replaced has another one. */

@@ -71,6 +71,18 @@ export function describeActivity(open: OpenFixture): void {
       await Promise.all(ids.map((id) => store.saveWorker(aWorker({ id }), 0)));
       await store.noteActivity(ids.map((workerId) => sighting({ workerId, processed: 1 })));
       expect((await store.listActivity()).size).toBe(1200);
+      const some = await store.listActivity([...ids.slice(0, 1100), 'nobody']);
+      expect([...some.keys()].toSorted()).toEqual(ids.slice(0, 1100).toSorted());
+    });
+
+    it('is told of the workers that are asked for, of none if of none', async () => {
+      await using fixture = await open();
+      const { store } = fixture;
+      for (const id of ['a', 'b', 'c']) await store.saveWorker(aWorker({ id }), 0);
+      await store.noteActivity(['a', 'b'].map((workerId) => sighting({ workerId, processed: 1 })));
+      const all = await store.listActivity();
+      expect(await store.listActivity(['b', 'c', 'nobody'])).toEqual(new Map([['b', all.get('b')]]));
+      expect(await store.listActivity([])).toEqual(new Map());
     });
   });
 }

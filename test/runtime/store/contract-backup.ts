@@ -66,6 +66,7 @@ export function describeBackup(open: OpenFixture): void {
         expect(await other.listEvents(deployment.id)).toEqual(events);
       }
       expect(await other.listWorkers()).toEqual(backup.workers);
+      expect(await other.listWorkers({ queue: 'payments' })).toEqual(backup.workers);
       const snapshot = await other.readSnapshot();
       expect(snapshot.revision).toBe(18);
       expect(snapshot.routes.toSorted((a, b) => (a.queue < b.queue ? -1 : 1))).toEqual(backup.routes);

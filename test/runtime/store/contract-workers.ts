@@ -65,5 +65,54 @@ export function describeWorkers(open: OpenFixture): void {
       // The same worker again is new to the proxies, which have forgotten it.
       expect(await store.saveWorker(worker, 0)).toEqual({ kind: 'saved', revision: 3 });
     });
+
+    it('are listed by the queue that they serve, as that changes', async () => {
+      await using fixture = await open();
+      const { store, other } = fixture;
+      const idsOf = async (queue: string): Promise<readonly string[]> =>
+        (await other.listWorkers({ queue })).map(({ id }) => id);
+      const queues = ['mails', 'pay', 'payments', '{pay}', 'nobody'];
+      const all = async () =>
+        Object.fromEntries(await Promise.all(queues.map(async (q) => [q, await idsOf(q)])));
+      const both = aWorker({ id: 'both', queues: ['payments', 'mails'] });
+      await store.saveWorker(both, 0);
+      await store.saveWorker(aWorker({ id: 'a', queues: ['payments'] }), 0);
+      await store.saveWorker(aWorker({ id: 'pay', queues: ['pay', '{pay}'] }), 0);
+      await store.saveWorker(aWorker({ id: 'idle', queues: [] }), 0);
+      const none = { mails: [], pay: [], payments: [], '{pay}': [], nobody: [] };
+      const others = { ...none, pay: ['pay'], '{pay}': ['pay'] };
+      expect(await all()).toEqual({ ...others, payments: ['a', 'both'], mails: ['both'] });
+      const moved = { ...both, recordVersion: 2, queues: ['mails', 'pay'] };
+      await store.saveWorker(moved, 1);
+      expect(await all()).toEqual({ ...others, payments: ['a'], mails: ['both'], pay: ['both', 'pay'] });
+      expect(await store.saveWorker({ ...both, queues: ['nobody'] }, 1)).toEqual({ kind: 'stale' });
+      const seen = { ...moved, recordVersion: 3, lastSeen: moved.lastSeen + 1 };
+      await store.saveWorker(seen, 2);
+      expect(await other.listWorkers({ queue: 'mails' })).toEqual([seen]);
+      await store.removeWorker('both', 3);
+      expect(await all()).toEqual({ ...others, payments: ['a'] });
+    });
+
+    it('come in pages, of all or of a queue', async () => {
+      await using fixture = await open();
+      const { store } = fixture;
+      const ids = Array.from({ length: 12 }, (_, i) => `w${i}`).toSorted();
+      await Promise.all(ids.map((id) => store.saveWorker(aWorker({ id, queues: ['q', 'payments'] }), 0)));
+      await store.saveWorker(aWorker({ id: 'other', queues: ['mails'] }), 0);
+      const page = async (queue: string | undefined, offset: number, limit: number) => {
+        const filter = queue === undefined ? {} : { queue };
+        const { total, workers } = await store.pageWorkers(filter, { offset, limit });
+        return [total, ...workers.map(({ id }) => id)];
+      };
+      expect(await page(undefined, 0, 3)).toEqual([13, 'other', ...ids.slice(0, 2)]);
+      expect(await page(undefined, 12, 3)).toEqual([13, ...ids.slice(11)]);
+      expect(await page(undefined, 13, 3)).toEqual([13]);
+      expect(await page('payments', 0, 100)).toEqual([12, ...ids]);
+      expect(await page('payments', 10, 5)).toEqual([12, ...ids.slice(10)]);
+      expect(await page('q', 4, 2)).toEqual([12, ...ids.slice(4, 6)]);
+      expect(await page('q', 12, 2)).toEqual([12]);
+      expect(await page('q', 0, 0)).toEqual([12]);
+      expect(await page('nobody', 0, 5)).toEqual([0]);
+    });
   });
 }

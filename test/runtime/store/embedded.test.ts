@@ -246,7 +246,8 @@ describe('the embedded store', () => {
       ],
       workers: [{ id: 'worker-1', version: 'v1.2.0' }],
     });
-    // And what the newer schema is for works on it.
+    // And what the newer schemas are for works on it.
+    expect((await store.listWorkers({ queue: 'payments' })).map(({ id }) => id)).toEqual(['worker-1']);
     const judgement = aJudgement();
     const saving = { judgement, fence: await leaseOf(store, 'judge'), events: [], notices: [] };
     expect(await store.saveJudgement({ ...saving, deploymentId: 'canary_active' })).toBe(true);
@@ -254,7 +255,7 @@ describe('the embedded store', () => {
     await store.close();
     const db = new DatabaseSync(join(dir, 'lanewise.db'));
     onTestFinished(() => db.close());
-    expect(db.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()).toEqual({ value: 2 });
+    expect(db.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()).toEqual({ value: 3 });
   });
 
   it('leaves a file as it was when it knows no way from its schema', async () => {
@@ -266,7 +267,7 @@ describe('the embedded store', () => {
     db.close();
     const before = await readFile(path);
     expect(() => open(dir)).toThrow(
-      'lanewise.db has schema 0, from which this Lanewise (schema 2) knows no way',
+      'lanewise.db has schema 0, from which this Lanewise (schema 3) knows no way',
     );
     expect(before.equals(await readFile(path))).toBe(true);
   });

@@ -302,7 +302,7 @@ describe('the Redis store, when Redis', () => {
     await server.client().set(KEYS.workers, 'text');
     await expect(store.listWorkers()).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',
-      message: expect.stringContaining(`holds something else under the key ${KEYS.workers}`),
+      message: expect.stringContaining(`holds a string under the key ${KEYS.workers}`),
     });
   });
 

@@ -65,6 +65,7 @@ describe('a store that has lost everything', () => {
     expect(seeded.revision).toBeGreaterThan(newer.revision);
     expect(originOf(seeded.epoch)).not.toBe(originOf(newer.epoch));
     expect(await store.getWorker('a')).toMatchObject({ recordVersion: 1, registeredAt: NOW });
+    expect((await store.listWorkers({ queue: 'payments' })).map(({ id }) => id)).toEqual(['a', 'b']);
     expect([...(await store.listActivity()).keys()].toSorted()).toEqual(['a', 'b']);
   });
 

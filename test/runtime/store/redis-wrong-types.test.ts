@@ -58,11 +58,13 @@ function callsOn(id: string, fence: number): Record<string, () => Promise<unknow
     'remove a worker': () => store.removeWorker('worker-1', 1),
     'get a worker': () => store.getWorker('worker-1'),
     'list workers': () => store.listWorkers(),
+    'page workers': () => store.pageWorkers({ queue: 'payments' }, { offset: 0, limit: 1 }),
     activity: () =>
       store.noteActivity([
         { workerId: 'worker-1', version: 'v1', processed: 1, succeeded: 1, failed: 0, totalMs: 1 },
       ]),
     'list activity': () => store.listActivity(),
+    'list activity of some': () => store.listActivity(['worker-1']),
     report: () => store.reportApplied({ proxyId: 'p', epoch: 'e', revision: 1 }, 60_000),
     'withdraw a report': () => store.withdrawReport('p'),
     'list reports': () => store.listReports(),

@@ -3,17 +3,17 @@ import type { DamagedRecords } from '../damaged-records.ts';
 import { damaged } from '../records.ts';
 import type { RedisConnection } from './connection.ts';
 import { KEYS } from './keys.ts';
-import { pairsOf } from './replies.ts';
+import { pairsOf, textOf } from './replies.ts';
 
-/** Of one call: a proxy may know thousands of workers, and must not hold up the server. */
-const SIGHTINGS_MAX = 500;
+/** Of one call: there may be thousands, and they must not hold up the server. */
+const WORKERS_MAX = 500;
 
 export function createActivity(connection: RedisConnection, damage: DamagedRecords): ActivityStore {
   return {
     async noteActivity(sightings) {
-      for (let i = 0; i < sightings.length; i += SIGHTINGS_MAX) {
+      for (let i = 0; i < sightings.length; i += WORKERS_MAX) {
         const args = sightings
-          .slice(i, i + SIGHTINGS_MAX)
+          .slice(i, i + WORKERS_MAX)
           .flatMap(({ workerId, version, processed, succeeded, failed, totalMs }) => [
             workerId,
             version,
@@ -23,8 +23,11 @@ export function createActivity(connection: RedisConnection, damage: DamagedRecor
       }
     },
 
-    async listActivity() {
-      const pairs = pairsOf(await connection.call('HGETALL', KEYS.activity), 'worker activity');
+    async listActivity(ids) {
+      const pairs =
+        ids === undefined
+          ? pairsOf(await connection.call('HGETALL', KEYS.activity), 'worker activity')
+          : await readSome(connection, ids);
       return new Map(
         damage.readable(
           pairs.map(([id, record]) => ({
@@ -35,6 +38,23 @@ export function createActivity(connection: RedisConnection, damage: DamagedRecor
       );
     },
   };
+}
+
+async function readSome(
+  connection: RedisConnection,
+  ids: readonly string[],
+): Promise<readonly (readonly [string, string])[]> {
+  const found: (readonly [string, string])[] = [];
+  for (let from = 0; from < ids.length; from += WORKERS_MAX) {
+    const some = ids.slice(from, from + WORKERS_MAX);
+    const reply = await connection.call('HMGET', KEYS.activity, ...some);
+    if (!Array.isArray(reply)) throw damaged('worker activity', 'not a list');
+    some.forEach((id, i) => {
+      const record: unknown = reply[i];
+      if (record !== null) found.push([id, textOf(record, `activity of worker ${id}`)]);
+    });
+  }
+  return found;
 }
 
 /** `<version> <processed> <succeeded> <failed> <total ms> <last job> <last seen>`; 0 for no job yet. */

@@ -19,6 +19,7 @@ const SCRIPT_KEYS = [
   KEYS.workers,
   KEYS.routing,
   KEYS.seeded,
+  KEYS.serving,
 ];
 
 export function createBackup(connection: RedisConnection): Pick<BackupStore, 'restore'> {

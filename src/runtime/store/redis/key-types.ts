@@ -21,6 +21,7 @@ const KEY_TYPES: Readonly<Record<keyof typeof KEYS, KeyType>> = {
   routes: 'hash',
   workers: 'hash',
   routing: 'hash',
+  serving: 'zset',
   activity: 'hash',
   seeded: 'hash',
   judge: 'string',

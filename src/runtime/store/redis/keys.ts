@@ -27,6 +27,8 @@ export const KEYS = {
   workers: `${PREFIX}workers`,
   /** Hash: id → JSON of the routing part, to be compared as a string. */
   routing: `${PREFIX}workers:routing`,
+  /** Sorted set, all scores 0: ` <worker id>` for each worker, and `<queue> <worker id>` for each queue that it serves. */
+  serving: `${PREFIX}workers:serving`,
   /** Hash: worker id → `<version> <processed> <succeeded> <failed> <total ms> <last job> <last seen>`. */
   activity: `${PREFIX}workers:activity`,
   /** Hash: `route <scope>` or `worker <id>` → revision of the memory from which a proxy gave it back. */

@@ -1,13 +1,14 @@
 import { PRELUDE } from './prelude.ts';
+import { SERVING } from './serving-scripts.ts';
 
 /**
- * KEYS: epoch, server, revision, routes, deployments, order, sequence, open, workers, routing, seeded. ARGV: …, revision, number
+ * KEYS: epoch, server, revision, routes, deployments, order, sequence, open, workers, routing, seeded, serving. ARGV: …, revision, number
  * of deployments, of each id, record, scope (empty: it has ended), key of its events, their number, the events; number
  * of routes, of each scope and record; of each worker id, record, routing part. A key of events comes as an argument:
  * their number is not known here, and their hash tag is that of the others. What the proxies gave back to an empty store
  * doesn't make it a full one.
  */
-export const restore = `${PRELUDE}
+export const restore = `${PRELUDE}${SERVING}
 if redis.call('EXISTS', KEYS[5]) == 1 then return 'not empty' end
 if redis.call('EXISTS', KEYS[11]) == 0 and redis.call('EXISTS', KEYS[4], KEYS[9]) > 0 then return 'not empty' end
 redis.call('DEL', KEYS[11])
@@ -26,9 +27,10 @@ for _ = 1, tonumber(next_argument()) do
 end
 for _ = 1, tonumber(next_argument()) do redis.call('HSET', KEYS[4], next_argument(), next_argument()) end
 while at < #ARGV do
-  local id = next_argument()
-  redis.call('HSET', KEYS[9], id, next_argument())
-  redis.call('HSET', KEYS[10], id, next_argument())
+  local id, record, routing = next_argument(), next_argument(), next_argument()
+  note_serving(KEYS[12], id, redis.call('HGET', KEYS[10], id), routing)
+  redis.call('HSET', KEYS[9], id, record)
+  redis.call('HSET', KEYS[10], id, routing)
 end
 local latest = math.max(tonumber(redis.call('GET', KEYS[3])), tonumber(ARGV[3]))
 redis.call('SET', KEYS[3], string.format('%.0f', latest + 1))
@@ -37,13 +39,13 @@ return 'restored'
 
 /**
  * What a store that lost everything is given back by the proxies that remember it. KEYS: epoch, server, revision, routes,
- * workers, routing, activity, seeded. ARGV: …, origin that the memory is of, its revision, number of routes, of each scope
+ * workers, routing, activity, seeded, serving. ARGV: …, origin that the memory is of, its revision, number of routes, of each scope
  * and record; of each worker id, record, routing part, version.
  *
  * Several remember, some more than others. So each item is noted with the revision of the memory that it came from, and
  * one that remembers more replaces it, unless it was changed since. What was removed since stays so.
  */
-export const seed = `${PRELUDE}
+export const seed = `${PRELUDE}${SERVING}
 local epoch = lanewise_epoch(KEYS[4])
 if string.match(epoch, '^[^.]+') == ARGV[3] then return 'known' end
 local revision = tonumber(ARGV[4])
@@ -70,6 +72,7 @@ for i = at + 1, #ARGV, 4 do
   local id = ARGV[i]
   local stored = redis.call('HGET', KEYS[5], id)
   if takes('worker ' .. id, stored, head_of(stored) == '1') then
+    note_serving(KEYS[9], id, redis.call('HGET', KEYS[6], id), ARGV[i + 2])
     redis.call('HSET', KEYS[5], id, ARGV[i + 1])
     redis.call('HSET', KEYS[6], id, ARGV[i + 2])
     redis.call('HSET', KEYS[7], id, ARGV[i + 3] .. ' 0 0 0 0 0 ' .. now)

@@ -15,7 +15,7 @@ import { countOf, pairsOf, textOf, textsOf } from './replies.ts';
 import { readSnapshotOf } from '../read-snapshot.ts';
 
 const HEAD_KEYS = [KEYS.epoch, KEYS.server, KEYS.revision, KEYS.routes];
-const SEED_KEYS = [...HEAD_KEYS, KEYS.workers, KEYS.routing, KEYS.activity, KEYS.seeded];
+const SEED_KEYS = [...HEAD_KEYS, KEYS.workers, KEYS.routing, KEYS.activity, KEYS.seeded, KEYS.serving];
 const REPORT_KEYS = [KEYS.leases, KEYS.reports];
 
 export function createRoutes(connection: RedisConnection, log: Logger, damage: DamagedRecords): RouteStore {

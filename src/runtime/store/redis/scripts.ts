@@ -11,6 +11,7 @@ import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
 import { LANE_SCRIPTS } from './lane-scripts.ts';
 import { LANE_TAKE_SCRIPTS } from './lane-take-scripts.ts';
 import { claimRequest, settleRequest, takeToken } from './request-scripts.ts';
+import { listWorkers, SERVING } from './serving-scripts.ts';
 import { readStep, readTelemetry, recordTelemetry } from './telemetry-scripts.ts';
 
 interface ScriptDefinition {
@@ -78,29 +79,32 @@ redis.call('PUBLISH', ARGV[5], 'deleted ' .. id)
 return {'saved', redis.call('GET', KEYS[3])}
 `;
 
-/** KEYS: epoch, server, revision, routes, workers, routing. */
-const saveWorker = `${PRELUDE}
+/** KEYS: epoch, server, revision, routes, workers, routing, serving. */
+const saveWorker = `${PRELUDE}${SERVING}
 local epoch = lanewise_epoch(KEYS[4])
 local id, expected, version, json, routing = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if head_of(redis.call('HGET', KEYS[5], id)) ~= expected then return {'stale', ''} end
 redis.call('HSET', KEYS[5], id, version .. ' ' .. json)
-if redis.call('HGET', KEYS[6], id) == routing then return {'saved', redis.call('GET', KEYS[3])} end
+local before = redis.call('HGET', KEYS[6], id)
+if before == routing then return {'saved', redis.call('GET', KEYS[3])} end
+note_serving(KEYS[7], id, before, routing)
 local revision, publish = move(epoch, 'worker ' .. routing)
 redis.call('HSET', KEYS[6], id, routing)
 publish()
 return {'saved', revision}
 `;
 
-/** KEYS: epoch, server, revision, routes, workers, routing, activity. */
-const removeWorker = `${PRELUDE}
+/** KEYS: epoch, server, revision, routes, workers, routing, serving, activity. */
+const removeWorker = `${PRELUDE}${SERVING}
 local epoch = lanewise_epoch(KEYS[4])
 local id, expected, change = ARGV[3], ARGV[4], ARGV[5]
 local stored = redis.call('HGET', KEYS[5], id)
 if not stored or head_of(stored) ~= expected then return {'stale', ''} end
 local revision, publish = move(epoch, change)
+forget_serving(KEYS[7], id, redis.call('HGET', KEYS[6], id))
 redis.call('HDEL', KEYS[5], id)
 redis.call('HDEL', KEYS[6], id)
-redis.call('HDEL', KEYS[7], id)
+redis.call('HDEL', KEYS[8], id)
 publish()
 return {'saved', revision}
 `;
@@ -153,14 +157,15 @@ return redis.call('HGETALL', KEYS[2])
 
 /** Of the control plane's state. Telemetry, buckets and answers have keys of their own, one or few a script. */
 const STATE_SCRIPTS = {
-  restore: checked(restore, 11),
-  seed: checked(seed, 8),
+  restore: checked(restore, 12),
+  seed: checked(seed, 9),
   createDeployment: checked(createDeployment, 12),
   saveDeployment: checked(saveDeployment, 11),
   deleteDeployment: checked(deleteDeployment, 9),
   listDeployments: checked(listDeployments, 3),
-  saveWorker: checked(saveWorker, 6),
-  removeWorker: checked(removeWorker, 7),
+  saveWorker: checked(saveWorker, 7),
+  removeWorker: checked(removeWorker, 8),
+  listWorkers: checked(listWorkers, 3),
   noteActivity: checked(noteActivity, 2),
   readHead: checked(readHead, 4),
   readSnapshot: checked(readSnapshot, 5),

@@ -1,17 +1,39 @@
 import { v7 as uuid } from 'uuid';
 import { toRoutedWorker, type Worker } from '../../../core/worker.ts';
 import type { DamagedRecords } from '../damaged-records.ts';
-import { routedWorkerRecord, workerRecord } from '../records.ts';
+import { damaged, routedWorkerRecord, workerRecord } from '../records.ts';
 import { encodeChange } from '../route-message.ts';
-import type { WorkerStore } from '../store.ts';
+import type { WorkerFilter, WorkerPage, WorkerStore } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
 import { channelsOf, KEYS } from './keys.ts';
-import { jsonAfter, pairsOf, saveResultOf, textOf } from './replies.ts';
+import { countOf, jsonAfter, pairsOf, saveResultOf, textOf } from './replies.ts';
 
-const SCRIPT_KEYS = [KEYS.epoch, KEYS.server, KEYS.revision, KEYS.routes, KEYS.workers, KEYS.routing];
+const { epoch, server, revision, routes, workers, routing, serving, activity } = KEYS;
+const SCRIPT_KEYS = [epoch, server, revision, routes, workers, routing, serving];
 
 export function createWorkers(connection: RedisConnection, damage: DamagedRecords): WorkerStore {
   const channel = channelsOf(connection.db).routes;
+
+  /** @param limit -1: all of them */
+  const list = async ({ queue = '' }: WorkerFilter, offset: number, limit: number): Promise<WorkerPage> => {
+    const reply = await connection.run(
+      'listWorkers',
+      [workers, routing, serving],
+      [queue, String(offset), String(limit)],
+    );
+    if (!Array.isArray(reply)) throw damaged('list of workers', 'not a list');
+    const [total, ...found]: readonly unknown[] = reply;
+    return {
+      total: countOf(textOf(total, 'number of workers'), 'number of workers'),
+      workers: damage.readable(
+        pairsOf(found, 'list of workers').map(([id, record]) => ({
+          name: `worker ${id}`,
+          decode: () => decodeWorker(id, record),
+        })),
+      ),
+    };
+  };
+
   return {
     async saveWorker(worker, expectedVersion) {
       const reply = await connection.run('saveWorker', SCRIPT_KEYS, [
@@ -29,21 +51,17 @@ export function createWorkers(connection: RedisConnection, damage: DamagedRecord
     async removeWorker(id, expectedVersion) {
       const change = encodeChange({ kind: 'worker_removed', workerId: id });
       const args = [uuid(), channel, id, String(expectedVersion), change];
-      return saveResultOf(await connection.run('removeWorker', [...SCRIPT_KEYS, KEYS.activity], args));
+      return saveResultOf(await connection.run('removeWorker', [...SCRIPT_KEYS, activity], args));
     },
 
     async getWorker(id) {
-      const record = await connection.call('HGET', KEYS.workers, id);
+      const record = await connection.call('HGET', workers, id);
       return record === null ? undefined : decodeWorker(id, textOf(record, `worker ${id}`));
     },
 
-    async listWorkers() {
-      const records = pairsOf(await connection.call('HGETALL', KEYS.workers), 'list of workers');
-      const byId = records.toSorted(([a], [b]) => (a < b ? -1 : 1));
-      return damage.readable(
-        byId.map(([id, record]) => ({ name: `worker ${id}`, decode: () => decodeWorker(id, record) })),
-      );
-    },
+    listWorkers: async (filter = {}) => (await list(filter, 0, -1)).workers,
+
+    pageWorkers: (filter, { offset, limit }) => list(filter, offset, Math.max(0, limit)),
   };
 }
 

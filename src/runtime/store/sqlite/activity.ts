@@ -14,6 +14,8 @@ const ADD = `INSERT INTO worker_activity
     last_seen = excluded.last_seen,
     version = excluded.version`;
 
+const SOME = 'SELECT * FROM worker_activity WHERE worker_id IN (SELECT value FROM json_each(?))';
+
 export function createActivity(db: Database, clock: Clock): ActivityStore {
   return {
     async noteActivity(sightings) {
@@ -25,9 +27,11 @@ export function createActivity(db: Database, clock: Clock): ActivityStore {
       });
     },
 
-    async listActivity() {
+    async listActivity(ids) {
+      const rows =
+        ids === undefined ? db.all('SELECT * FROM worker_activity') : db.all(SOME, JSON.stringify(ids));
       return new Map(
-        db.all('SELECT * FROM worker_activity').map((row) => {
+        rows.map((row) => {
           const lastJobAt = numberOf(row, 'last_job_at');
           const activity = {
             version: textOf(row, 'version'),

@@ -2,7 +2,7 @@
  * Revisions, versions and what is searched by are columns; the rest of a record is its JSON, so that a new field
  * needs no migration. `deployments.sequence` is the order of creation (clocks jump).
  */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** "lane", so that somebody else's SQLite file is recognised before it is written to. */
 export const APPLICATION_ID = 0x6c616e65;
@@ -40,6 +40,32 @@ const JUDGE_TABLES = `
   CREATE INDEX notices_by_due ON notices (due, sequence);
 
   INSERT INTO meta (key, value) VALUES ('judge_fence', 0);
+`;
+
+/** The queues that a worker names, where its record is whole. @param row `new` or `old` */
+const queuesIn = (row: string): string =>
+  `json_each(iif(json_valid(${row}.routing), ${row}.routing, '{}'), '$.queues') AS named WHERE named.type = 'text'`;
+
+/** What schema 3 added: whom a queue is served by. Whatever changes a worker, it follows. */
+const SERVING = `
+  CREATE TABLE serving (
+    queue TEXT NOT NULL,
+    worker_id TEXT NOT NULL,
+    PRIMARY KEY (queue, worker_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TRIGGER worker_added AFTER INSERT ON workers BEGIN
+    INSERT OR IGNORE INTO serving SELECT named.value, new.id FROM ${queuesIn('new')};
+  END;
+
+  CREATE TRIGGER worker_removed AFTER DELETE ON workers BEGIN
+    DELETE FROM serving WHERE worker_id = old.id AND queue IN (SELECT named.value FROM ${queuesIn('old')});
+  END;
+
+  CREATE TRIGGER worker_changed AFTER UPDATE OF routing ON workers WHEN new.routing <> old.routing BEGIN
+    DELETE FROM serving WHERE worker_id = old.id AND queue IN (SELECT named.value FROM ${queuesIn('old')});
+    INSERT OR IGNORE INTO serving SELECT named.value, new.id FROM ${queuesIn('new')};
+  END;
 `;
 
 export const SCHEMA = `
@@ -116,10 +142,16 @@ export const SCHEMA = `
     routing TEXT NOT NULL,
     record TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+
+  ${SERVING}
 `;
 
 /**
  * What makes of a schema the next one, by the number of the older; run in one transaction with all that follow. A
  * release that raises `SCHEMA_VERSION` adds one here, and never touches those that are there.
  */
-export const MIGRATIONS: Readonly<Record<number, string>> = { 1: JUDGE_TABLES };
+export const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: JUDGE_TABLES,
+  2: `${SERVING}
+    INSERT OR IGNORE INTO serving SELECT named.value, stored.id FROM workers AS stored, ${queuesIn('stored')};`,
+};

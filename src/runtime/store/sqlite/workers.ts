@@ -5,7 +5,15 @@ import type { SaveResult, WorkerStore } from '../store.ts';
 import { numberOf, textOf, type Database, type Row } from './database.ts';
 import type { Revisions } from './revisions.ts';
 
+const ALL = 'SELECT id, record FROM workers ORDER BY id';
+const OF_QUEUE = `SELECT id, record FROM serving JOIN workers ON id = worker_id WHERE queue = ? ORDER BY worker_id`;
+
 export function createWorkers(db: Database, revisions: Revisions, damage: DamagedRecords): WorkerStore {
+  const readable = (rows: readonly Row[]): readonly Worker[] =>
+    damage.readable(
+      rows.map((row) => ({ name: `worker ${textOf(row, 'id')}`, decode: () => decodeWorker(row) })),
+    );
+
   return {
     async saveWorker(worker, expectedVersion) {
       const routed = toRoutedWorker(worker);
@@ -49,11 +57,21 @@ export function createWorkers(db: Database, revisions: Revisions, damage: Damage
       return row === undefined ? undefined : decodeWorker(row);
     },
 
-    async listWorkers() {
-      const rows = db.all('SELECT id, record FROM workers ORDER BY id');
-      return damage.readable(
-        rows.map((row) => ({ name: `worker ${textOf(row, 'id')}`, decode: () => decodeWorker(row) })),
-      );
+    async listWorkers({ queue } = {}) {
+      return readable(queue === undefined ? db.all(ALL) : db.all(OF_QUEUE, queue));
+    },
+
+    async pageWorkers({ queue }, { offset, limit }) {
+      const of = queue === undefined ? [] : [queue];
+      const counted =
+        queue === undefined
+          ? db.get('SELECT count(*) AS n FROM workers')
+          : db.get('SELECT count(*) AS n FROM serving WHERE queue = ?', queue);
+      const sql = `${queue === undefined ? ALL : OF_QUEUE} LIMIT ? OFFSET ?`;
+      return {
+        total: numberOf(counted, 'n'),
+        workers: readable(db.all(sql, ...of, Math.max(0, limit), offset)),
+      };
     },
   };
 }
