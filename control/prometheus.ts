@@ -1,7 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
 import { DEPLOYMENT_STATUSES, type Deployment } from '../src/core/deployment.ts';
 import { CRITERIA } from '../src/core/judge/evidence.ts';
-import { scopeKey } from '../src/core/route.ts';
+import { scopeKey, type Route } from '../src/core/route.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { computedGauge, type Sample } from '../src/runtime/metrics/computed.ts';
 import type { Store } from '../src/runtime/store/store.ts';
@@ -82,8 +82,11 @@ function kindOf(cause: unknown): string {
 }
 
 async function trafficWeights(store: Store): Promise<readonly Sample[]> {
-  const { routes } = await store.readSnapshot();
-  const ofQueues = routes.filter(({ tenant }) => tenant === undefined);
+  const ofQueues: Route[] = [];
+  for await (const routes of store.walkRoutes()) {
+    ofQueues.push(...routes.filter(({ tenant }) => tenant === undefined));
+    if (ofQueues.length >= SCOPES_MAX) break;
+  }
   return ofQueues.slice(0, SCOPES_MAX).flatMap(({ queue, split }) => {
     const percentage = split?.percentage ?? 0;
     return [

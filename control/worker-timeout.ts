@@ -1,5 +1,6 @@
 import type { Clock } from '../src/core/clock.ts';
 import { afterSilence, lastSeenOf } from '../src/core/worker-life.ts';
+import type { Worker } from '../src/core/worker.ts';
 import type { Logger } from '../src/runtime/log.ts';
 import { startPeriodic, type Periodic } from '../src/runtime/periodic.ts';
 import type { Store } from '../src/runtime/store/store.ts';
@@ -20,6 +21,7 @@ export interface WorkerTimeoutOptions {
 }
 
 const LOOK_EVERY_MS_MAX = 5000;
+const WORKERS_AT_ONCE = 500;
 
 export function startWorkerTimeout(options: WorkerTimeoutOptions): Periodic {
   const { store, clock, log, workerTimeoutMs } = options;
@@ -33,12 +35,17 @@ export function startWorkerTimeout(options: WorkerTimeoutOptions): Periodic {
       log.warn('the clock has jumped; every worker has the whole time-out to be seen again');
       storeSince = now;
     }
-    const [workers, activity, reports] = await Promise.all([
-      store.listWorkers(),
-      store.listActivity(),
-      store.listReports(),
-    ]);
-    if (reports.length === 0) proxiesSince = now;
+    if ((await store.listReports()).length === 0) proxiesSince = now;
+    // Some at a time, so that nobody else waits for long. One that a removal makes us pass over is met at the next look.
+    for (let offset = 0, total = 1; offset < total; offset += WORKERS_AT_ONCE) {
+      const page = await store.pageWorkers({}, { offset, limit: WORKERS_AT_ONCE });
+      total = page.total;
+      await lookAt(page.workers, now);
+    }
+  };
+
+  const lookAt = async (workers: readonly Worker[], now: number): Promise<void> => {
+    const activity = await store.listActivity(workers.map(({ id }) => id));
     for (const worker of workers) {
       // Without a url no proxy can probe it: it must say itself that it is there.
       const watchedSince = worker.url === undefined ? storeSince : Math.max(storeSince, proxiesSince);

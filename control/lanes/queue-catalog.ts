@@ -29,7 +29,7 @@ export interface QueueSettings extends LaneSettings {
 }
 
 export interface QueueCatalogOptions {
-  readonly store: Pick<Store, 'readSnapshot' | 'getRoute'>;
+  readonly store: Pick<Store, 'walkRoutes' | 'listServedQueues' | 'getRoute'>;
   readonly queues: Readonly<Record<string, QueueSettings>>;
   /** For a queue that neither its settings nor a deployment give one. */
   readonly strategyDefault: RoutingStrategy;
@@ -43,23 +43,17 @@ export function createQueueCatalog({ store, queues, strategyDefault }: QueueCata
   };
   return {
     async list() {
-      const { routes, workers } = await store.readSnapshot();
+      const [routes, served] = await Promise.all([allRoutes(store), store.listServedQueues()]);
       const byName = Map.groupBy(routes, ({ queue }) => queue);
-      const names = new Set([
-        ...byName.keys(),
-        ...Object.keys(queues),
-        ...workers.flatMap((worker) => worker.queues),
-      ]);
-      return [...names].toSorted(byCodeUnit).map((name) => known(name, byName.get(name) ?? []));
+      const names = new Set([...byName.keys(), ...Object.keys(queues), ...served]);
+      // By code unit: the same order everywhere, whatever the locale.
+      return [...names].toSorted().map((name) => known(name, byName.get(name) ?? []));
     },
     async get(name) {
       const route = await store.getRoute(name);
       if (route !== undefined) return known(name, [route]);
-      const { routes } = await store.readSnapshot();
-      return known(
-        name,
-        routes.filter(({ queue }) => queue === name),
-      );
+      const ofTenants = (await allRoutes(store)).filter(({ queue }) => queue === name);
+      return known(name, ofTenants);
     },
     lanesOf: (name, strategy) => laneQueueOf(queues, name, strategy),
   };
@@ -71,7 +65,8 @@ function routedStrategy(routes: readonly Route[]): RoutingStrategy | undefined {
   return (own ?? routes.toSorted((a, b) => b.decidedAt - a.decidedAt)[0])?.strategy;
 }
 
-/** The same order everywhere, whatever the locale. */
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+async function allRoutes(store: Pick<Store, 'walkRoutes'>): Promise<readonly Route[]> {
+  const all: Route[] = [];
+  for await (const routes of store.walkRoutes()) all.push(...routes);
+  return all;
 }

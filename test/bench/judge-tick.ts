@@ -16,6 +16,14 @@ import type { Store } from '../../src/runtime/store/store.ts';
 import { BUCKET_MS } from '../../src/runtime/store/telemetry-store.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { aDeployment, create } from '../runtime/store/samples.ts';
+import { writeFigures } from './figures-file.ts';
+import {
+  judgeTickTables,
+  renderJudgeTick,
+  type JudgeTickFigures,
+  type Spread,
+} from './judge-tick-figures.ts';
+import { measuredOn } from './measured-on.ts';
 import { redisCpuSeconds } from './redis-usage.ts';
 import { TelemetryProcess } from './telemetry-process.ts';
 import { samples, type TelemetryPart, type TelemetrySent } from './telemetry-load.ts';
@@ -23,7 +31,8 @@ import { samples, type TelemetryPart, type TelemetrySent } from './telemetry-loa
 /**
  * `npm run bench:judge-tick`: what a tick of the judge costs, with a thousand active deployments (`D`) among ten thousand
  * (`E` ended ones) in a real Redis, to each of which 20 jobs are reported each second. They have been at their percentage
- * for an hour, and their metrics windows of five minutes are full. Checks first that all are judged, by all their jobs.
+ * for an hour, and their metrics windows of five minutes are full. Checks that all are judged, by all their jobs. With
+ * `-- --write` the figures go to `docs/performance-control-plane.md`.
  */
 
 const DEPLOYMENTS = Number(process.env['D'] ?? 1000);
@@ -95,8 +104,10 @@ async function fillWindows(client: Redis, ids: readonly string[]): Promise<void>
   });
 }
 
-function quantile(values: readonly number[], q: number): number {
-  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
+function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
+  return { median: at(0.5), p95: at(0.95), max: at(1) };
 }
 
 await using server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] });
@@ -188,18 +199,15 @@ for (const [{ id }, { evidence }] of judge.latest()) {
 }
 print(`${ids.length} deployments are judged, each by all of its jobs; ${ENDED} more have ended`);
 print();
-print(`A tick, over ${TICKS} of them                       median      p95      max`);
-for (const [name, values] of [
-  ['CPU of the judge, ms', cpus],
-  ['duration, ms', durations],
-] as const) {
-  const cells = [0.5, 0.95, 1].map((q) => quantile(values, q).toFixed(0).padStart(9));
-  print(`  ${name.padEnd(44)}${cells.join('')}`);
-}
-print();
-print('Calls of the store in a tick (each one command)');
-for (const [name, count] of callsOfTicks)
-  print(`  ${name.padEnd(44)}${(count / TICKS).toFixed(1).padStart(9)}`);
-print();
-print(`Redis, cores                                ${'without'.padStart(9)}${'with it'.padStart(9)}`);
-print(`  ${'CPU'.padEnd(42)}${baseShare.toFixed(2).padStart(9)}${redisShare.toFixed(2).padStart(9)}`);
+const figures: JudgeTickFigures = {
+  ...measuredOn(),
+  active: ids.length,
+  ended: ENDED,
+  ticks: TICKS,
+  cpuMs: spreadOf(cpus),
+  durationMs: spreadOf(durations),
+  calls: Object.fromEntries(callsOfTicks.map(([name, count]) => [name, count / TICKS])),
+  redisCores: { without: baseShare, with: redisShare },
+};
+print(judgeTickTables(figures));
+if (process.argv.includes('--write')) await writeFigures('judge-tick', figures, renderJudgeTick);

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { withFigures, type Rendering } from '../bench/figures-file.ts';
 import { renderControl } from '../bench/control/markdown.ts';
+import { renderJudgeTick } from '../bench/judge-tick-figures.ts';
 import { renderLanes } from '../bench/lanes/markdown.ts';
 import { readPage, ROOT } from './pages.ts';
 
 const RENDERINGS: Readonly<Record<string, Rendering<never>>> = {
   'control-plane.json': renderControl,
+  'judge-tick.json': renderJudgeTick,
   'lanes.json': renderLanes,
 };
 

@@ -120,6 +120,11 @@ export interface DeploymentStore {
   /** Newest first; empty for an unknown deployment. */
   listEvents(deploymentId: string): Promise<readonly DeploymentEvent[]>;
   getRoute(queue: string, tenant?: string): Promise<Route | undefined>;
+  /**
+   * All routes in any order, some hundred at a time: for whoever looks at them now and then, and is to hold nobody up. One
+   * that changes meanwhile comes as it was or as it is.
+   */
+  walkRoutes(): AsyncIterable<readonly Route[]>;
 }
 
 export interface WorkerStore {
@@ -135,6 +140,8 @@ export interface WorkerStore {
   listWorkers(filter?: WorkerFilter): Promise<readonly Worker[]>;
   /** A part of that list, which is all that is read; `total` is of the whole list. */
   pageWorkers(filter: WorkerFilter, page: PageRange): Promise<WorkerPage>;
+  /** Queues that a worker serves, by name. */
+  listServedQueues(): Promise<readonly string[]>;
 }
 
 export interface WorkerFilter {

@@ -31,8 +31,16 @@ export class ApiCalls implements AsyncDisposable {
   }
 
   async call(name: string, method: string, path: string, body?: object): Promise<Answer> {
+    return JSON.parse(await this.#timed(name, method, `${BASE_PATH}${path}`, body)) as Answer;
+  }
+
+  async scrape(): Promise<void> {
+    await this.#timed('scrape of /metrics', 'GET', '/metrics');
+  }
+
+  async #timed(name: string, method: string, path: string, body?: object): Promise<string> {
     const start = performance.now();
-    const answer = await request(`${this.#url}${BASE_PATH}${path}`, {
+    const answer = await request(`${this.#url}${path}`, {
       dispatcher: this.#agent,
       method: method as 'GET',
       headers: {
@@ -44,12 +52,12 @@ export class ApiCalls implements AsyncDisposable {
     const text = await answer.body.text();
     const ms = performance.now() - start;
     if (answer.statusCode === 503 && this.unavailable++ < UNAVAILABLE_MAX)
-      return this.call(name, method, path, body);
+      return this.#timed(name, method, path, body);
     if (answer.statusCode >= 300) throw new Error(`${name} was answered ${answer.statusCode}: ${text}`);
     const times = this.#times.get(name);
     if (times === undefined) this.#times.set(name, [ms]);
     else times.push(ms);
-    return JSON.parse(text) as Answer;
+    return text;
   }
 
   get times(): Readonly<Record<string, Times>> {

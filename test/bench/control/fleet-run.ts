@@ -111,6 +111,7 @@ export async function runFleet(size: number, plan: FleetPlan): Promise<FleetFigu
   for (let i = 0; i < LISTS; i++) {
     await api.call('list of all', 'GET', '/deployments');
     await api.call('list of all workers', 'GET', '/workers');
+    await api.scrape();
   }
 
   const failures = await Promise.all(fleet.map((proxies) => proxies.ask<number>('failures')));

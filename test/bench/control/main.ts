@@ -12,8 +12,8 @@ import { controlTables, renderControl } from './markdown.ts';
 const SIZES = (process.env['SIZES'] ?? '100,1000,10000').split(',').map(Number);
 const PLAN: FleetPlan = {
   proxies: Number(process.env['PROXIES'] ?? 1000),
-  changes: 100,
-  calls: 30,
+  changes: 300,
+  calls: 100,
   restSeconds: 10,
 };
 

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { openSplit, scopeKey, type Route } from '../../../src/core/route.ts';
 import { toRoutedWorker } from '../../../src/core/worker.ts';
 import type { OpenFixture } from './fixture.ts';
 import { eventually, record, recordUp } from './recorder.ts';
@@ -14,6 +15,31 @@ export function describeRoutes(open: OpenFixture): void {
       expect(head).toEqual({ epoch: expect.stringMatching(/^\S{8,}$/), revision: 0 });
       expect(await other.readHead()).toEqual(head);
       expect(await store.readSnapshot()).toEqual({ ...head, routes: [], workers: [] });
+    });
+
+    it('can be walked, some at a time, each once', async () => {
+      await using fixture = await open();
+      const { store, other } = fixture;
+      const walked = async () => {
+        const parts = [];
+        for await (const routes of other.walkRoutes()) parts.push(routes);
+        return parts;
+      };
+      expect((await walked()).flat()).toEqual([]);
+      const deployment = aDeployment();
+      const route = { ...openSplit(undefined, deployment), revision: 1, decidedAt: 1 };
+      const routes = Array.from({ length: 1_700 }, (_, i) => ({ ...route, queue: `q${i}` }));
+      const withTenants = routes.flatMap((one) => [one, { ...one, tenant: 'acme' }]);
+      await store.restore({ revision: 1, deployments: [], routes: withTenants, workers: [] });
+      await create(store, aDeployment({ queue: 'q7' }));
+      const parts = await walked();
+      expect(parts.length).toBeGreaterThan(2);
+      const byScope = (all: readonly Route[]) =>
+        Object.fromEntries(all.map((one) => [scopeKey(one.queue, one.tenant), one]));
+      const expected = byScope(withTenants);
+      expected['q7'] = (await store.getRoute('q7'))!;
+      expect(parts.flat()).toHaveLength(withTenants.length);
+      expect(byScope(parts.flat())).toEqual(expected);
     });
 
     it('tell a subscriber first that it stands, then of every change, as it is in the store', async () => {

@@ -93,6 +93,21 @@ export function describeWorkers(open: OpenFixture): void {
       expect(await all()).toEqual({ ...others, payments: ['a'] });
     });
 
+    it('name the queues that they serve', async () => {
+      await using fixture = await open();
+      const { store, other } = fixture;
+      expect(await store.listServedQueues()).toEqual([]);
+      const queues = Array.from({ length: 1_100 }, (_, i) => `q${i}`);
+      for (let i = 0; i < queues.length; i += 100)
+        await store.saveWorker(aWorker({ queues: ['pay', '{pay}', ...queues.slice(i, i + 100)] }), 0);
+      await store.saveWorker(aWorker({ id: 'idle', queues: [] }), 0);
+      await store.saveWorker(aWorker({ id: 'more', queues: ['pay-outs'] }), 0);
+      const all = ['pay', '{pay}', 'pay-outs', ...queues].toSorted();
+      expect(await other.listServedQueues()).toEqual(all);
+      await store.removeWorker('more', 1);
+      expect(await other.listServedQueues()).toEqual(all.filter((queue) => queue !== 'pay-outs'));
+    });
+
     it('come in pages, of all or of a queue', async () => {
       await using fixture = await open();
       const { store } = fixture;

@@ -216,7 +216,7 @@ describe('the embedded store', () => {
     const db = new DatabaseSync(join(dir, 'lanewise.db'));
     db.exec("UPDATE meta SET value = 99 WHERE key = 'schema_version'");
     db.close();
-    expect(() => open(dir)).toThrow('was written by a newer Lanewise (schema 99; this one reads up to 2)');
+    expect(() => open(dir)).toThrow('was written by a newer Lanewise (schema 99; this one reads up to 3)');
   });
 
   it('takes over what an earlier release has written, under its own schema', async () => {

@@ -296,6 +296,7 @@ describe('the Redis store, when Redis', () => {
     const { routes, unreadable } = await store.readSnapshot();
     expect(routes.map(({ queue }) => queue)).toEqual(['mails']);
     expect(unreadable).toEqual({ scopes: ['payments'], workers: [] });
+    for await (const some of store.walkRoutes()) expect(some.map(({ queue }) => queue)).toEqual(['mails']);
     await expect(takeBackup(store)).rejects.toThrow(/the stored route payments is damaged/);
     expect(await store.getRoute('mails')).toMatchObject({ queue: 'mails' });
     // Somebody else's key in our place.

@@ -63,6 +63,10 @@ function callsOn(id: string, fence: number): Record<string, () => Promise<unknow
       store.noteActivity([
         { workerId: 'worker-1', version: 'v1', processed: 1, succeeded: 1, failed: 0, totalMs: 1 },
       ]),
+    'list the queues that they serve': () => store.listServedQueues(),
+    'walk the routes': async () => {
+      for await (const routes of store.walkRoutes()) expect(routes).toBeDefined();
+    },
     'list activity': () => store.listActivity(),
     'list activity of some': () => store.listActivity(['worker-1']),
     report: () => store.reportApplied({ proxyId: 'p', epoch: 'e', revision: 1 }, 60_000),

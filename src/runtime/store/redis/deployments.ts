@@ -12,6 +12,9 @@ import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './re
 
 const { epoch, server, revision, routes, deployments, order, sequence, open, judge, judgements } = KEYS;
 
+/** About as many. */
+const ROUTES_AT_ONCE = 500;
+
 export function createDeployments(connection: RedisConnection, damage: DamagedRecords): DeploymentStore {
   const { routes: channel, events: eventsChannel } = channelsOf(connection.db);
 
@@ -114,6 +117,26 @@ export function createDeployments(connection: RedisConnection, damage: DamagedRe
       const scope = scopeKey(queue, tenant);
       const record = await connection.call('HGET', routes, scope);
       return record === null ? undefined : decodeRoute(scope, textOf(record, `route ${scope}`));
+    },
+
+    async *walkRoutes() {
+      // One that moves in the hash while it grows may come twice.
+      const seen = new Set<string>();
+      for (let cursor = '0'; ;) {
+        const reply = await connection.call('HSCAN', routes, cursor, 'COUNT', String(ROUTES_AT_ONCE));
+        if (!Array.isArray(reply)) throw damaged('routes', 'not a list');
+        const [next, found]: readonly unknown[] = reply;
+        const fresh = pairsOf(found, 'routes').filter(([scope]) => !seen.has(scope));
+        for (const [scope] of fresh) seen.add(scope);
+        yield damage.readable(
+          fresh.map(([scope, record]) => ({
+            name: `route ${scope}`,
+            decode: () => decodeRoute(scope, record),
+          })),
+        );
+        cursor = textOf(next, 'cursor');
+        if (cursor === '0') return;
+      }
     },
   };
 }

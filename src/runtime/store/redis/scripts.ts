@@ -11,7 +11,7 @@ import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
 import { LANE_SCRIPTS } from './lane-scripts.ts';
 import { LANE_TAKE_SCRIPTS } from './lane-take-scripts.ts';
 import { claimRequest, settleRequest, takeToken } from './request-scripts.ts';
-import { listWorkers, SERVING } from './serving-scripts.ts';
+import { listServedQueues, listWorkers, SERVING } from './serving-scripts.ts';
 import { readStep, readTelemetry, recordTelemetry } from './telemetry-scripts.ts';
 
 interface ScriptDefinition {
@@ -166,6 +166,7 @@ const STATE_SCRIPTS = {
   saveWorker: checked(saveWorker, 7),
   removeWorker: checked(removeWorker, 8),
   listWorkers: checked(listWorkers, 3),
+  listServedQueues: checked(listServedQueues, 3),
   noteActivity: checked(noteActivity, 2),
   readHead: checked(readHead, 4),
   readSnapshot: checked(readSnapshot, 5),

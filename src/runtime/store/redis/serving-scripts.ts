@@ -25,24 +25,26 @@ local function note_serving(serving, id, before, after)
 end
 `;
 
-/**
- * KEYS: workers, routing, serving. ARGV: queue (empty: any), offset, limit (-1: none). Returns how many there are, and of
- * the part that was asked for id, record, id, record…, by id.
- *
- * Where the index is not of these workers (it was lost, or something else has changed them) it is made anew.
- */
-export const listWorkers = `${SERVING}
-local queue, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local SLICE = 500
-local first, beyond = '[' .. queue .. ' ', '(' .. queue .. '!'
-
+/** KEYS: workers, routing, serving. Where the index is not of these workers (it was lost, or something else changed them) it is made anew. */
+const CHECKED = `${SERVING}
 if redis.call('ZLEXCOUNT', KEYS[3], '[ ', '(!') ~= redis.call('HLEN', KEYS[1]) then
   redis.call('DEL', KEYS[3])
   for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do
     note_serving(KEYS[3], id, nil, redis.call('HGET', KEYS[2], id))
   end
 end
+`;
 
+/** Ids that are read in one command. */
+const SLICE = 500;
+
+/**
+ * KEYS: workers, routing, serving. ARGV: queue (empty: any), offset, limit (-1: none). Returns how many there are, and of
+ * the part that was asked for id, record, id, record…, by id.
+ */
+export const listWorkers = `${CHECKED}
+local queue, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local first, beyond = '[' .. queue .. ' ', '(' .. queue .. '!'
 local found = {string.format('%.0f', redis.call('ZLEXCOUNT', KEYS[3], first, beyond))}
 local entries
 if limit < 0 then
@@ -58,8 +60,8 @@ else
 end
 local ids = {}
 for i, entry in ipairs(entries) do ids[i] = string.sub(entry, #queue + 2) end
-for from = 1, #ids, SLICE do
-  local to = math.min(#ids, from + SLICE - 1)
+for from = 1, #ids, ${SLICE} do
+  local to = math.min(#ids, from + ${SLICE} - 1)
   for i, record in ipairs(redis.call('HMGET', KEYS[1], unpack(ids, from, to))) do
     if record then
       found[#found + 1] = ids[from + i - 1]
@@ -68,4 +70,21 @@ for from = 1, #ids, SLICE do
   end
 end
 return found
+`;
+
+/**
+ * KEYS: workers, routing, serving. ARGV: the last queue that is known (empty: none), how many to name. Passes from one
+ * queue to the next, however many workers each has.
+ */
+export const listServedQueues = `${CHECKED}
+-- A blank goes before every name, so what has one in front is left out.
+local first = ARGV[1] == '' and '[!' or '(' .. ARGV[1] .. '!'
+local queues = {}
+for i = 1, tonumber(ARGV[2]) do
+  local entry = redis.call('ZRANGEBYLEX', KEYS[3], first, '+', 'LIMIT', 0, 1)[1]
+  if not entry then break end
+  queues[i] = string.match(entry, '^[^ ]+')
+  first = '(' .. queues[i] .. '!'
+end
+return queues
 `;

@@ -6,10 +6,13 @@ import { encodeChange } from '../route-message.ts';
 import type { WorkerFilter, WorkerPage, WorkerStore } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
 import { channelsOf, KEYS } from './keys.ts';
-import { countOf, jsonAfter, pairsOf, saveResultOf, textOf } from './replies.ts';
+import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './replies.ts';
 
 const { epoch, server, revision, routes, workers, routing, serving, activity } = KEYS;
 const SCRIPT_KEYS = [epoch, server, revision, routes, workers, routing, serving];
+
+/** Named in one call, so that it does not hold up the server. */
+const QUEUES_MAX = 500;
 
 export function createWorkers(connection: RedisConnection, damage: DamagedRecords): WorkerStore {
   const channel = channelsOf(connection.db).routes;
@@ -60,6 +63,19 @@ export function createWorkers(connection: RedisConnection, damage: DamagedRecord
     },
 
     listWorkers: async (filter = {}) => (await list(filter, 0, -1)).workers,
+
+    async listServedQueues() {
+      const queues: string[] = [];
+      for (;;) {
+        const args = [queues.at(-1) ?? '', String(QUEUES_MAX)];
+        const more = textsOf(
+          await connection.run('listServedQueues', [workers, routing, serving], args),
+          'queues',
+        );
+        queues.push(...more);
+        if (more.length < QUEUES_MAX) return queues;
+      }
+    },
 
     pageWorkers: (filter, { offset, limit }) => list(filter, offset, Math.max(0, limit)),
   };

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { isEnded } from '../../../core/deployment-states.ts';
 import type { Deployment } from '../../../core/deployment.ts';
 import { scopeKey, stampRoute, type Route } from '../../../core/route.ts';
@@ -16,6 +17,8 @@ interface Step<R> {
   readonly moved?: Route;
   readonly kept?: readonly KeptEvent[];
 }
+
+const ROUTES_AT_ONCE = 500;
 
 export function createDeployments(
   db: Database,
@@ -158,6 +161,26 @@ export function createDeployments(
       const scope = scopeKey(queue, tenant);
       const row = db.get('SELECT record FROM routes WHERE scope = ?', scope);
       return row === undefined ? undefined : routeRecord.decode(textOf(row, 'record'), `route ${scope}`);
+    },
+
+    async *walkRoutes() {
+      for (let last = ''; ;) {
+        const rows = db.all(
+          'SELECT scope, record FROM routes WHERE scope > ? ORDER BY scope LIMIT ?',
+          last,
+          ROUTES_AT_ONCE,
+        );
+        yield damage.readable(
+          rows.map((row) => {
+            const name = `route ${textOf(row, 'scope')}`;
+            return { name, decode: () => routeRecord.decode(textOf(row, 'record'), name) };
+          }),
+        );
+        if (rows.length < ROUTES_AT_ONCE) return;
+        last = textOf(rows.at(-1), 'scope');
+        // What else is waiting has its turn.
+        await turn();
+      }
     },
   };
 }

@@ -61,6 +61,10 @@ export function createWorkers(db: Database, revisions: Revisions, damage: Damage
       return readable(queue === undefined ? db.all(ALL) : db.all(OF_QUEUE, queue));
     },
 
+    async listServedQueues() {
+      return db.all('SELECT DISTINCT queue FROM serving ORDER BY queue').map((row) => textOf(row, 'queue'));
+    },
+
     async pageWorkers({ queue }, { offset, limit }) {
       const of = queue === undefined ? [] : [queue];
       const counted =
