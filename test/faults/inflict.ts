@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fillDisk } from '../helpers/full-disk.ts';
-import type { Terms } from './invariants/judges.ts';
 import type { ProxyLives } from './invariants/rollbacks.ts';
 import type { Journal } from './journal.ts';
 import type { ControlMember, Member, ProxyMember } from './member.ts';
@@ -16,7 +15,6 @@ export interface Stage {
   readonly scene: Scene;
   readonly journal: Journal;
   readonly lives: ProxyLives;
-  readonly terms: Terms;
   readonly losses: RedisLosses;
   /** Of the queue `direct`. */
   readonly operator: Operator;
@@ -220,10 +218,7 @@ function endControls(
     stage,
     controls.map(({ name }) => name),
     async () => void (await Promise.all(controls.map((control) => control.end(signal)))),
-    async () => {
-      await Promise.all(controls.map((control) => control.start()));
-      for (const control of controls) stage.terms.follow(control);
-    },
+    async () => void (await Promise.all(controls.map((control) => control.start()))),
   );
 }
 

@@ -67,6 +67,8 @@ interface MemberOptions {
   readonly directory: string;
   readonly settings: Environment;
   readonly agent: Agent;
+  /** Is told of a process that has not come up in a minute, with all that it printed. */
+  readonly hung: (name: string, printed: string) => void;
 }
 
 async function common({ stack, name, redis, directory, settings }: MemberOptions) {
@@ -91,18 +93,19 @@ async function common({ stack, name, redis, directory, settings }: MemberOptions
 }
 
 function processOf(
-  owner: () => ProxyProcess | ControlProcess,
+  owner: ProxyProcess | ControlProcess,
+  { name, hung }: MemberOptions,
 ): Omit<Member, 'name' | 'clock' | 'wire' | 'resetWire'> {
   return {
-    pid: () => owner().process.pid,
-    signal: (signal) => owner().process.signal(signal),
+    pid: () => owner.process.pid,
+    signal: (signal) => owner.process.signal(signal),
     async end(signal) {
-      const { process } = owner();
+      const { process } = owner;
       // A stopped process hears nothing else.
       process.signal('SIGCONT');
       if (!process.hasExited) await process.end(signal);
     },
-    start: () => supervised(owner()),
+    start: () => supervised(owner, (printed) => hung(name, printed)),
   };
 }
 
@@ -110,22 +113,27 @@ export async function startControlMember(options: MemberOptions): Promise<Contro
   const { environment, member } = await common(options);
   const control = new ControlProcess({ ...environment, LANEWISE_TOKENS: `ops:admin:${FLEET_TOKEN}` });
   options.stack.defer(() => control.stop());
-  await supervised(control);
-  return { ...member, ...processOf(() => control), process: control };
+  const face = processOf(control, options);
+  await face.start();
+  return { ...member, ...face, process: control };
 }
 
 /**
  * As what runs it in production does. A control plane whose Redis is away ends at once and says so, and is started again;
  * a process that has not come up in a minute is started again as well.
  */
-async function supervised(owner: ControlProcess | ProxyProcess): Promise<void> {
+async function supervised(
+  owner: ControlProcess | ProxyProcess,
+  hung: (printed: string) => void,
+): Promise<void> {
   for (;;) {
     try {
       await owner.start();
       return;
     } catch (error) {
-      const { hasExited, stderr } = owner.process;
+      const { hasExited, stdout, stderr } = owner.process;
       if (hasExited && !stderr.includes("can't be reached")) throw error;
+      if (!hasExited) hung(`${stdout}${stderr}`);
       await owner.stop();
       await delay(500);
     }
@@ -136,13 +144,14 @@ export async function startProxyMember(options: MemberOptions): Promise<ProxyMem
   const { environment, member, dataDir } = await common(options);
   const proxy = new ProxyProcess(dataDir, environment, options.agent);
   options.stack.defer(() => proxy.stop());
-  await supervised(proxy);
+  const face = processOf(proxy, options);
+  await face.start();
   const producers = options.stack.use(
     await Relay.start({ targets: () => [Number(new URL(proxy.face.dispatchUrl).port)] }),
   );
   return {
     ...member,
-    ...processOf(() => proxy),
+    ...face,
     process: proxy,
     producers,
     get face() {

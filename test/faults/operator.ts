@@ -4,7 +4,7 @@ import type { ApiCalls, Answer } from './api-calls.ts';
 import type { Epochs } from './epochs.ts';
 import type { ProxyLives } from './invariants/rollbacks.ts';
 import { checkEvents, type DeploymentView, type EventView } from './invariants/events.ts';
-import { checkTerms, type Terms } from './invariants/judges.ts';
+import type { Terms } from './invariants/judges.ts';
 import { RollbackWindow } from './invariants/rollbacks.ts';
 import type { Journal } from './journal.ts';
 import type { RedisLosses } from './redis-faults.ts';
@@ -283,7 +283,7 @@ export class Operator {
     if (JSON.stringify(withoutRouting(before.body)) !== JSON.stringify(withoutRouting(after.body))) return;
     const events = (told.body.events as EventView[]).toReversed();
     checkEvents(after.body as DeploymentView, events, violations);
-    checkTerms(events, terms, violations);
+    terms.hear(events);
     this.counts.eventsChecked++;
   }
 }

@@ -30,7 +30,11 @@ export interface RunOptions {
 export async function runFaults({ seed, seconds, say }: RunOptions): Promise<Summary> {
   await using stack = new AsyncDisposableStack();
   const violations = new Violations(say);
-  const scene = await startScene(stack);
+  let hungStarts = 0;
+  const scene = await startScene(stack, (name, printed) => {
+    hungStarts++;
+    say(`${name} has not come up in a minute, and is started again; it printed: ${printed}`);
+  });
   const members = [...scene.controls, ...scene.proxies];
   const before = await quietUse(members);
   say('everything is ready');
@@ -39,7 +43,6 @@ export async function runFaults({ seed, seconds, say }: RunOptions): Promise<Sum
   const losses = new RedisLosses();
   const lives = new ProxyLives();
   const terms = new Terms(violations);
-  for (const control of scene.controls) terms.follow(control);
   const epochs = stack.use(new Epochs(scene.redis));
   const calls = new ApiCalls(scene.controls);
   let stage: Stage | undefined;
@@ -59,7 +62,7 @@ export async function runFaults({ seed, seconds, say }: RunOptions): Promise<Sum
         mayBegin: () => stage?.laneGone !== true,
       }),
   );
-  stage = { scene, journal, lives, terms, losses, operator: operators[0]!, laneGone: false };
+  stage = { scene, journal, lives, losses, operator: operators[0]!, laneGone: false };
 
   let excused = 0;
   const failed: Dispatch[] = [];
@@ -115,6 +118,7 @@ export async function runFaults({ seed, seconds, say }: RunOptions): Promise<Sum
   const all = executions();
   for (const { window, isKept } of operators.flatMap(({ windows }) => windows))
     if (isKept) window.judge(violations, jobs, all);
+  const termCount = terms.judge(scene.controls);
   const counted = checkJobs(jobs, all, { losses, journal, violations });
 
   let after = await quietUse(members);
@@ -136,8 +140,9 @@ export async function runFaults({ seed, seconds, say }: RunOptions): Promise<Sum
     deployments,
     api: { calls: calls.made, repeated: calls.repeated },
     epochs: epochs.count,
-    terms: terms.count,
+    terms: termCount,
     looks: watch.looks,
+    hungStarts,
     faults: journal.counts(),
     before,
     after,

@@ -47,12 +47,15 @@ const SETTINGS: Environment = {
   }),
 };
 
-export async function startScene(stack: AsyncDisposableStack): Promise<Scene> {
+export async function startScene(
+  stack: AsyncDisposableStack,
+  hung: (name: string, printed: string) => void,
+): Promise<Scene> {
   const redis = await RedisGroup.start(stack);
   const directory = await temporaryDirectory(stack);
   const agent = new Agent({ connections: 256, headersTimeout: 0, bodyTimeout: 0 });
   stack.defer(() => agent.destroy());
-  const options = { stack, redis, directory, settings: SETTINGS, agent };
+  const options = { stack, redis, directory, settings: SETTINGS, agent, hung };
 
   const controls = await Promise.all(
     Array.from({ length: CONTROLS }, (_, i) => startControlMember({ ...options, name: `control-${i}` })),

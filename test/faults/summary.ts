@@ -12,6 +12,8 @@ export interface Summary {
   readonly epochs: number;
   readonly terms: number;
   readonly looks: number;
+  /** Processes that did not come up in a minute, and were started once more. */
+  readonly hungStarts: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly before: ReadonlyMap<string, Use>;
   readonly after: ReadonlyMap<string, Use>;
@@ -43,6 +45,7 @@ export function toMarkdown(summary: Summary): string {
     ['new epochs', summary.epochs],
     ['terms of a judge', summary.terms],
     ['looks at revisions', summary.looks],
+    ['starts that hung', summary.hungStarts],
     ['**violations**', `**${violations.length}**`],
   ];
   const uses = [...summary.before].map(([name, { sockets, memoryMb }]) => {

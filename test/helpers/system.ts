@@ -216,7 +216,8 @@ export const FLEET_TOKEN = 'integration-test-secret';
 /** A control plane in a process of its own, which can be started again. */
 export class ControlProcess {
   readonly #environment: Environment;
-  #process: LanewiseProcess | undefined;
+  /** All that it has been, the present one last. */
+  readonly lives: LanewiseProcess[] = [];
   #api: Api | undefined;
 
   constructor(environment: Environment) {
@@ -225,13 +226,13 @@ export class ControlProcess {
 
   async start(): Promise<void> {
     const process = LanewiseProcess.start(['control'], this.#environment);
-    this.#process = process;
+    this.lives.push(process);
     const [, url] = await process.printed(/control plane on (http:\S+)\n/);
     this.#api = new Api(url!, FLEET_TOKEN);
   }
 
   get process(): LanewiseProcess {
-    return this.#process!;
+    return this.lives.at(-1)!;
   }
 
   get api(): Api {
@@ -239,7 +240,7 @@ export class ControlProcess {
   }
 
   async stop(): Promise<void> {
-    await this.#process?.[Symbol.asyncDispose]();
+    await this.lives.at(-1)?.[Symbol.asyncDispose]();
   }
 }
 
