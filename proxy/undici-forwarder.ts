@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import type { Exchange, ForwardFailure, ForwardHandler, Forwarder, ForwardRequest } from './forwarder.ts';
 import { StreamedBody } from './request-body.ts';
-import { pathAt, type WorkerAddress, type WorkerWays } from './worker-address.ts';
+import { pathAt, type WorkerAddress, type WorkerTimeouts, type WorkerWays } from './worker-address.ts';
 import { createWorkerConnector } from './worker-connector.ts';
 
 /**
@@ -13,21 +13,23 @@ import { createWorkerConnector } from './worker-connector.ts';
 export class UndiciForwarder implements Forwarder {
   readonly #pool: Pool;
   readonly #address: WorkerAddress;
+  readonly #timeouts: WorkerTimeouts;
 
   constructor(address: WorkerAddress, ways: WorkerWays) {
     this.#address = address;
-    const { responseHeader, idleBody } = ways.timeouts;
+    this.#timeouts = ways.timeouts;
     this.#pool = new Pool(address.origin, {
       pipelining: 1,
       allowH2: false,
-      headersTimeout: responseHeader,
-      bodyTimeout: idleBody,
+      // Kept by the exchange: undici's are good to half a second, and each is held for as long.
+      headersTimeout: 0,
+      bodyTimeout: 0,
       connect: createWorkerConnector(address, ways),
     });
   }
 
   forward(request: ForwardRequest, handler: ForwardHandler): Exchange {
-    const exchange = new UndiciExchange(handler);
+    const exchange = new UndiciExchange(handler, this.#timeouts);
     const { method, headers, body, upgrade } = request;
     const path = pathAt(this.#address, request.path);
     if (body instanceof StreamedBody) throw new TypeError('streamed bodies go another way');
@@ -48,10 +50,6 @@ export class UndiciForwarder implements Forwarder {
 class TakenBack extends Error {}
 class Aborted extends Error {}
 
-const TIMEOUTS: ReadonlySet<string | undefined> = new Set([
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-]);
 const INVALID: ReadonlySet<string | undefined> = new Set([
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
@@ -63,25 +61,46 @@ const DISCARDED_BYTES_MAX = 16_384;
 
 class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   readonly #handler: ForwardHandler;
+  readonly #timeouts: WorkerTimeouts;
+  #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #sent = false;
   #ended = false;
   #discarded = 0;
 
-  constructor(handler: ForwardHandler) {
+  constructor(handler: ForwardHandler, timeouts: WorkerTimeouts) {
     this.#handler = handler;
+    this.#timeouts = timeouts;
+  }
+
+  /** The clock starts again. */
+  #wait(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = ms > 0 ? setTimeout(onQuiet, ms, this, ms) : undefined;
+  }
+
+  onQuiet(ms: number): void {
+    this.abort();
+    this.#handler.onFailure('timeout', new Error(`nothing moved for ${ms} ms`));
+  }
+
+  #end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
   }
 
   resume(): void {
+    if (this.#ended) return;
+    this.#wait(this.#timeouts.idleBody);
     this.#controller?.resume();
   }
 
   discard(): void {
-    this.#ended = true;
+    this.#end();
   }
 
   abort(): void {
-    this.#ended = true;
+    this.#end();
     this.#controller?.abort(new Aborted('the dispatch has ended'));
   }
 
@@ -89,6 +108,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     if (this.#ended || !this.#handler.onSending()) throw new TakenBack();
     this.#controller = controller;
     this.#sent = true;
+    this.#wait(this.#timeouts.responseHeader);
   }
 
   onResponseStart(
@@ -98,8 +118,13 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     reason?: string,
   ): void {
     if (this.#ended) return;
-    if (status < 200) this.#handler.onInformation(status, toStrings(controller.rawHeaders));
-    else this.#handler.onHead(status, reason ?? '', toStrings(controller.rawHeaders));
+    if (status < 200) {
+      this.#timer?.refresh();
+      this.#handler.onInformation(status, toStrings(controller.rawHeaders));
+    } else {
+      this.#wait(this.#timeouts.idleBody);
+      this.#handler.onHead(status, reason ?? '', toStrings(controller.rawHeaders));
+    }
   }
 
   onRequestUpgrade(
@@ -112,7 +137,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
       socket.destroy();
       return;
     }
-    this.#ended = true;
+    this.#end();
     this.#handler.onTunnel(toStrings(controller.rawHeaders), socket);
   }
 
@@ -120,29 +145,38 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     if (this.#ended) {
       this.#discarded += chunk.length;
       if (this.#discarded > DISCARDED_BYTES_MAX) this.abort();
-    } else if (!this.#handler.onBody(chunk)) {
+      return;
+    }
+    if (this.#handler.onBody(chunk)) {
+      this.#timer?.refresh();
+    } else {
+      // Whoever takes it sees to it that it is taken.
+      this.#wait(0);
       controller.pause();
     }
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#end();
     this.#handler.onComplete(toStrings(controller.rawTrailers));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#end();
     // undici may report from within `dispatch`; the handler is promised a return first.
     queueMicrotask(() => this.#handler.onFailure(this.#failureOf(error), error));
   }
 
   #failureOf(error: Error & { code?: string }): ForwardFailure {
     if (INVALID.has(error.code)) return 'invalid';
-    if (!this.#sent) return 'unsent';
-    return TIMEOUTS.has(error.code) ? 'timeout' : 'broken';
+    return this.#sent ? 'broken' : 'unsent';
   }
+}
+
+function onQuiet(exchange: UndiciExchange, ms: number): void {
+  exchange.onQuiet(ms);
 }
 
 const NO_HEADERS: readonly string[] = [];

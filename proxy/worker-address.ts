@@ -13,7 +13,7 @@ export interface WorkerAddress {
   readonly basePath: string;
 }
 
-/** Milliseconds; 0: none. undici keeps the last two to about half a second. */
+/** Milliseconds; 0: none. */
 export interface WorkerTimeouts {
   readonly connect: number;
   /** From the end of the request to the head of the answer. */

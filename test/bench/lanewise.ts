@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError, createClient } from '../../src/client/index.ts';
+import { MEMORY_ENVIRONMENT } from '../helpers/memory-environment.ts';
 import { startRedis } from '../helpers/redis.ts';
 import type { Lanes } from './nginx.ts';
 import { Program, temporaryDirectory } from './program.ts';
@@ -45,6 +46,7 @@ export async function startLanewise(
   const redis = opened.use(await startRedis());
   const environment = {
     ...process.env,
+    ...MEMORY_ENVIRONMENT,
     REDIS_URL: redis.url,
     LANEWISE_DATA_DIR: await temporaryDirectory(opened),
     LANEWISE_CONTROL_PORT: '0',

@@ -8,6 +8,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { CONFIG_KEYS, loadConfig } from '../../config/load.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { parseDuration } from '../../src/core/duration.ts';
+import { MEMORY_ENVIRONMENT } from '../helpers/memory-environment.ts';
 import { ROOT } from '../docs/pages.ts';
 
 /** What operators deploy with, against the schemas of Compose, Kubernetes and systemd, and against this program. */
@@ -183,8 +184,8 @@ const STARTS: readonly (readonly [string, readonly string[], readonly string[]])
 ];
 
 const VARIABLES = new Set(CONFIG_KEYS.flatMap(({ variable }) => [variable, `${variable}_FILE`]));
-/** Of the image's health check, of Node, and of the manifest itself. */
-const OTHERS = new Set(['HEALTH_URL', 'NODE_ENV', 'POD_IP']);
+/** Of the image's health check, of Node and its memory, and of the manifest itself. */
+const OTHERS = new Set(['HEALTH_URL', 'NODE_ENV', ...Object.keys(MEMORY_ENVIRONMENT), 'POD_IP']);
 
 test.each(STARTS)(
   '%s starts a command that exists, with options and variables that exist',
@@ -216,4 +217,9 @@ test.runIf(HAS_SYSTEMD).each(UNITS)('systemd finds nothing wrong with %s', (path
     .split('\n')
     .filter((line) => line !== '' && !/\/usr\/bin\/node/.test(line));
   expect(complaints).toEqual([]);
+});
+
+test.each(['Dockerfile', 'config/systemd/lanewise-proxy.service'])('%s sets what bounds memory', (path) => {
+  const text = read(path);
+  for (const [name, value] of Object.entries(MEMORY_ENVIRONMENT)) expect(text).toContain(`${name}=${value}`);
 });
