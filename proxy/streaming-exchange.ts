@@ -102,9 +102,18 @@ export class StreamingExchange implements Exchange, BodySink {
     }
     this.#sent = true;
     hearOut(socket);
-    this.#outgoing.flushHeaders();
-    if (this.#body.isAwaited) this.#wait('continue', CONTINUE_MS);
-    else this.#startBody();
+    if (this.#body.isAwaited) {
+      this.#outgoing.flushHeaders();
+      this.#wait('continue', CONTINUE_MS);
+    } else {
+      // Along with the first piece of the body, if there is one already.
+      setImmediate(flushHead, this);
+      this.#startBody();
+    }
+  }
+
+  flushHead(): void {
+    if (!this.#ended) this.#outgoing.flushHeaders();
   }
 
   #startBody(): void {
@@ -194,4 +203,9 @@ export class StreamingExchange implements Exchange, BodySink {
     // Node may report from within `request`; the handler is promised a return first.
     queueMicrotask(() => this.#handler.onFailure(failure, cause));
   }
+}
+
+/** Node keeps a head until there is a body. */
+function flushHead(exchange: StreamingExchange): void {
+  exchange.flushHead();
 }

@@ -121,7 +121,7 @@ it(`mutated answers make an answer that is well-formed, or a connection that bre
   const before = { sockets: sockets(), held: held() };
   const count = await fuzz(SEED, async (own) => {
     random = own;
-    const body = own() < 0.3 ? Buffer.alloc(20_000, 'x') : 'small';
+    const body = own() < 0.3 ? Buffer.alloc(70_000, 'x') : 'small';
     const ended = request(`${rig.dispatchUrl}/dispatch/jobs`, {
       dispatcher: agent,
       method: 'POST',

@@ -256,11 +256,11 @@ describe('no retry follows', () => {
 
   it('on a job whose body was too large to be read first', async () => {
     const scene = await startScene();
-    expect(await sendUnretried(scene, { body: Buffer.alloc(16_385) })).toMatchObject({
+    expect(await sendUnretried(scene, { body: Buffer.alloc(65_537) })).toMatchObject({
       status: 500,
       body: 'canary failed',
     });
-    expect(scene.canary.jobs[0]!.body).toHaveLength(16_385);
+    expect(scene.canary.jobs[0]!.body).toHaveLength(65_537);
     const totals = await scene.judged();
     expect(totals.canary).toMatchObject({ routed: 1, outcomes: outcomes({ failure: 1 }), excused: 0 });
   });
