@@ -49,7 +49,10 @@ beforeAll(async () => {
   if (IS_ASKED_FOR) {
     await mkdir(IMAGES, { recursive: true });
     // Some of the first stage, and half a minute of the second.
-    const jobs = async () => (await api.done('GET', `/deployments/${deployment}/metrics`)).canary.job_count;
+    const jobs = async (): Promise<number> => {
+      const { canary } = await api.done('GET', `/deployments/${deployment}/metrics`);
+      return (canary as { job_count: number }).job_count;
+    };
     await until(async () => (await jobs()) > 40);
     await api.setPercentage(deployment, 25);
     await until(async () => (await jobs()) > 250);

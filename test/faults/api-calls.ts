@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { JsonObject } from '../helpers/api.ts';
 import { FLEET_TOKEN } from '../helpers/system.ts';
 import type { ControlMember } from './member.ts';
 
@@ -7,9 +8,8 @@ import type { ControlMember } from './member.ts';
 
 export interface Answer {
   readonly status: number;
-  // The operator reads the fields that it needs.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
+  /** Empty where there is none. */
+  readonly body: JsonObject;
 }
 
 const CALL_MS_MAX = 5000;
@@ -34,7 +34,7 @@ export class ApiCalls {
       const sentAt = performance.now();
       const answer = await this.#once(method, path, key, body);
       this.made++;
-      if (answer !== undefined && answer.status < 500 && answer.body?.code !== 'REQUEST_IN_PROGRESS')
+      if (answer !== undefined && answer.status < 500 && answer.body.code !== 'REQUEST_IN_PROGRESS')
         return { ...answer, sentAt };
       this.repeated++;
       await delay(AGAIN_MS);
@@ -56,7 +56,7 @@ export class ApiCalls {
         signal: AbortSignal.timeout(CALL_MS_MAX),
       });
       const text = await answer.text();
-      return { status: answer.status, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+      return { status: answer.status, body: text === '' ? {} : (JSON.parse(text) as JsonObject) };
     } catch {
       return undefined;
     }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../fuzz/mutate.ts';
-import type { ApiCalls, Answer } from './api-calls.ts';
+import type { JsonObject, Routing } from '../helpers/api.ts';
+import type { ApiCalls } from './api-calls.ts';
 import type { Epochs } from './epochs.ts';
 import type { ProxyLives } from './invariants/rollbacks.ts';
 import { checkEvents, type DeploymentView, type EventView } from './invariants/events.ts';
@@ -100,7 +101,7 @@ export class Operator {
     });
     begun.resolve();
     // An earlier call got through and its answer did not.
-    const id: string | undefined = status === 201 ? body.id : await this.#open();
+    const id: string | undefined = status === 201 ? (body.id as string) : await this.#open();
     if (id === undefined) {
       await this.#refused(status, body);
       return;
@@ -171,7 +172,7 @@ export class Operator {
       }
       const { sentAt } = answer;
       const epochsBefore = epochs.count;
-      const { revision, proxies, applied } = answer.body.routing;
+      const { revision, proxies, applied } = answer.body.routing as Routing;
       const window = new RollbackWindow(
         { queue, deployment: id, canaryVersion: canary, sentAt, revision, proxies, applied },
         scene.proxies,
@@ -225,7 +226,7 @@ export class Operator {
 
   async #read(id: string, begunAt: number): Promise<DeploymentView | undefined> {
     const { status, body } = await this.#options.calls.call('GET', `/deployments/${id}`);
-    if (status === 200) return body as DeploymentView;
+    if (status === 200) return body as JsonObject & DeploymentView;
     await this.#lost(id, begunAt, `the whole deployment (${status})`);
     return undefined;
   }
@@ -263,9 +264,9 @@ export class Operator {
   }
 
   /** The route stands on the other version than this operator believes: a promotion of its was lost, or was not. */
-  async #refused(status: number, body: Answer['body']): Promise<void> {
+  async #refused(status: number, body: JsonObject): Promise<void> {
     const { violations, queue } = this.#options;
-    const says = String(body?.details?.stable_version);
+    const says = String((body.details as JsonObject | undefined)?.stable_version);
     const other = VERSIONS.find((version) => version !== this.#stable)!;
     if (says.startsWith(`must be ${other}`)) this.#stable = other;
     else if (status !== 201 && status !== 409)
@@ -282,7 +283,7 @@ export class Operator {
     // Ended ones change no more, unless Redis goes back to when they had not.
     if (JSON.stringify(withoutRouting(before.body)) !== JSON.stringify(withoutRouting(after.body))) return;
     const events = (told.body.events as EventView[]).toReversed();
-    checkEvents(after.body as DeploymentView, events, violations);
+    checkEvents(after.body as JsonObject & DeploymentView, events, violations);
     terms.hear(events);
     this.counts.eventsChecked++;
   }
@@ -293,6 +294,6 @@ function withoutRouting({
   metrics: _metrics,
   health: _health,
   ...record
-}: Answer['body']): object {
-  return record as object;
+}: JsonObject): object {
+  return record;
 }

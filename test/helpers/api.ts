@@ -10,12 +10,21 @@ export interface Routing {
   readonly applied: number | null;
 }
 
+/** As it was parsed. Who looks into a field says what is in it. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
 export interface ApiAnswer {
   readonly status: number;
   readonly headers: Headers;
-  // The tests of what an answer says; each reads the fields that it is about.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any;
+  readonly body: JsonObject | undefined;
+}
+
+export interface ToldEvent {
+  readonly type: string;
+  readonly message: string;
+  readonly timestamp: string;
+  readonly actor: string;
+  readonly data: JsonObject;
 }
 
 export interface WorkerRegistration {
@@ -61,16 +70,16 @@ export class Api {
     const answer = {
       status: response.status,
       headers: response.headers,
-      body: text === '' ? undefined : (JSON.parse(text) as unknown),
+      body: text === '' ? undefined : (JSON.parse(text) as JsonObject),
     };
     await check(method, `${BASE_PATH}${path}`, answer);
     return answer;
   }
 
-  /** The body of an answer that must be a success. */
-  async done(method: string, path: string, body?: object): Promise<ApiAnswer['body']> {
+  /** The body of an answer that must be a success; empty where there is none. */
+  async done(method: string, path: string, body?: object): Promise<JsonObject> {
     const answer = await this.call(method, path, body);
-    if (answer.status < 300) return answer.body;
+    if (answer.status < 300) return answer.body ?? {};
     throw new Error(`${method} ${path} was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   }
 
@@ -100,6 +109,11 @@ export class Api {
 
   async rollBack(id: string): Promise<Routing> {
     return (await this.done('POST', `/deployments/${id}/rollback`, { reason: 'a test' })).routing as Routing;
+  }
+
+  /** Newest first. */
+  async events(id: string): Promise<readonly ToldEvent[]> {
+    return (await this.done('GET', `/deployments/${id}/events`)).events as readonly ToldEvent[];
   }
 
   async routing(id: string): Promise<Routing> {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../helpers/api.ts';
 import { LanewiseProcess, temporaryDirectory, type Environment, type Exit } from '../helpers/process.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { enlist, Standalone } from '../helpers/system.ts';
@@ -26,7 +27,7 @@ async function overview({ api }: Standalone, ids: readonly string[]) {
       .done('GET', `/deployments/${id}`)
       .then(({ status, current_percent }) => ({ status, current_percent })),
   ]);
-  const workers: readonly Record<string, unknown>[] = (await api.done('GET', '/workers')).workers;
+  const workers = (await api.done('GET', '/workers')).workers as JsonObject[];
   return {
     deployments: await api.done('GET', '/deployments'),
     details: await Promise.all(details),

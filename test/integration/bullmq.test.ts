@@ -85,8 +85,7 @@ async function status(id: string): Promise<string> {
 }
 
 async function drained(id: string): Promise<object> {
-  const { events } = await fleet.api.done('GET', `/deployments/${id}/events`);
-  return (events as { type: string; data: object }[]).find(({ type }) => type === 'lane_drained')!.data;
+  return (await fleet.api.events(id)).find(({ type }) => type === 'lane_drained')!.data;
 }
 
 test('a quarter of the keys goes to the canary, each key and each id to one place, with the data as it was sent', async () => {

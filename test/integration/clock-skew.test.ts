@@ -41,10 +41,10 @@ describe('a clock that is an hour ahead', () => {
     expect(await api.done('GET', `/deployments/${id}`)).toMatchObject({ status: 'active' });
 
     await api.setPercentage(id, 10);
-    const { events } = await api.done('GET', `/deployments/${id}/events`);
+    const [event] = await api.events(id);
     const { workers } = await api.done('GET', '/workers');
     expect(workers).toMatchObject([{ status: 'healthy' }]);
-    for (const at of [events[0].timestamp, workers[0].last_seen])
+    for (const at of [event!.timestamp, (workers as { last_seen: string }[])[0]!.last_seen])
       expect(Math.abs(Date.parse(at) - Date.now())).toBeLessThan(HOUR_MS / 2);
   });
 

@@ -54,7 +54,7 @@ test('a roll-out may be moved on by another instance at each step, and all of th
       status: 'failed',
       current_percent: 0,
     });
-    expect((await api.done('GET', `/deployments/${id}/events`)).events).toHaveLength(6);
+    expect(await api.events(id)).toHaveLength(6);
     expect((await api.done('GET', '/workers?queue=anywhere')).workers).toHaveLength(2);
   }
   await until(() => heard.every((frames) => frames.at(-1)?.type === 'deployment_status_changed'));

@@ -19,7 +19,7 @@ test('a key of another type: the API names it, proxies go on, and all goes on wh
 
   const refused = await fleet.api.call('PUT', `/deployments/${id}/percentage`, { percentage: 30 });
   expect(refused).toMatchObject({ status: 503, body: { code: 'STORE_UNAVAILABLE' } });
-  expect(refused.body.error).toContain(`under the key ${KEYS.routes}`);
+  expect(refused.body!.error).toContain(`under the key ${KEYS.routes}`);
   expect(await fleet.proxies[0]!.versionsOf(5)).toEqual(new Set(['v1']));
   expect(await fleet.proxies[0]!.percentage()).toBe(20);
   expect(await fleet.proxies[0]!.readiness()).toBe(200);
@@ -51,7 +51,7 @@ test('a damaged record: the others are listed, judged and rolled back, and a new
   await client.hset(KEYS.routes, 'broken', '2 {"queue":7}');
 
   const { deployments } = await fleet.api.done('GET', '/deployments');
-  expect(deployments.map(({ id }: { id: string }) => id)).toEqual([good]);
+  expect(deployments).toMatchObject([{ id: good }]);
   expect(await fleet.api.rollBack(good)).toMatchObject({ proxies: 1 });
   await allApplied(fleet.api, good, 1);
   expect(await fleet.proxies[0]!.percentage()).toBe(0);

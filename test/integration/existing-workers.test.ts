@@ -84,8 +84,7 @@ describe.each(KINDS)('workers with a loop of their own, and $strategy', ({ strat
     const moved = stuck.filter(({ lane }) => lane === 'canary').map(({ body }) => body);
     const there = new Set(moved);
     expect(stable.ran.slice(before).filter((body) => there.has(body))).toEqual(moved);
-    const { events } = await fleet.api.done('GET', `/deployments/${first}/events`);
-    const drained = (events as { type: string; data: object }[]).find(({ type }) => type === 'lane_drained');
+    const drained = (await fleet.api.events(first)).find(({ type }) => type === 'lane_drained');
     expect(drained!.data).toMatchObject({ drained: moved.length, remaining: 0, drain_incomplete: false });
 
     // All to the next version; then the stable workers are replaced, and it is promoted.

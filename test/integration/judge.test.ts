@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Api } from '../helpers/api.ts';
+import type { Api, ToldEvent } from '../helpers/api.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { jobNumber, SteadyLoad } from '../helpers/steady-load.ts';
 import { allApplied, enlist, Fleet, Standalone, type System } from '../helpers/system.ts';
@@ -109,22 +109,15 @@ class Scene implements AsyncDisposable {
 async function ended(api: Api, id: string): Promise<string> {
   let status = '';
   await vi.waitUntil(async () => {
-    ({ status } = await api.done('GET', `/deployments/${id}`));
+    status = String((await api.done('GET', `/deployments/${id}`)).status);
     return status === 'completed' || status === 'failed';
   }, PATIENCE);
   return status;
 }
 
-interface Told {
-  readonly type: string;
-  readonly message: string;
-  readonly actor: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
 /** Oldest first. */
-async function eventsOf(api: Api, id: string): Promise<readonly Told[]> {
-  return ((await api.done('GET', `/deployments/${id}/events`)).events as Told[]).toReversed();
+async function eventsOf(api: Api, id: string): Promise<readonly ToldEvent[]> {
+  return (await api.events(id)).toReversed();
 }
 
 interface Frame {
@@ -280,7 +273,7 @@ test('a standalone process that is killed goes on with what it had seen', async 
   stack.use(scene);
   const id = await scene.deploy(system.api, { profile: 'aggressive', min_duration: '8s' });
   await vi.waitUntil(
-    async () => (await system.api.done('GET', `/deployments/${id}`)).current_percent >= 25,
+    async () => Number((await system.api.done('GET', `/deployments/${id}`)).current_percent) >= 25,
     PATIENCE,
   );
   await system.restart('SIGKILL');

@@ -33,8 +33,8 @@ describe.each(LANE_KINDS)('a %s', (kind) => {
 
     await vi.waitUntil(() => store.ping().then(isDone, isNot), PATIENCE);
     await vi.waitUntil(() => failed(api, deployment).then(isDone, isNot), PATIENCE);
-    const { events } = await api.done('GET', `/deployments/${deployment}/events`);
-    expect(events[0]).toMatchObject({
+    const [event] = await api.events(deployment);
+    expect(event).toMatchObject({
       type: 'lane_drained',
       data: { remaining: 0, drain_incomplete: false },
     });

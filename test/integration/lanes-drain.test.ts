@@ -38,11 +38,11 @@ test('the control plane that drains is killed by kill -9; the other one ends it,
   expect((await other.api.done('GET', `/deployments/${deployment}`)).status).toBe('rolling_back');
 
   await failed(other.api, deployment);
-  const { events } = await other.api.done('GET', `/deployments/${deployment}/events`);
-  expect(events[0]).toMatchObject({ type: 'lane_drained', data: { remaining: 0, drain_incomplete: false } });
+  const [event] = await other.api.events(deployment);
+  expect(event).toMatchObject({ type: 'lane_drained', data: { remaining: 0, drain_incomplete: false } });
   // The count lacks what the killed process had not noted yet, at most.
-  expect(events[0].data.drained).toBeGreaterThanOrEqual(1000 + left);
-  expect(events[0].data.drained).toBeLessThanOrEqual(JOBS);
+  expect(event!.data.drained).toBeGreaterThanOrEqual(1000 + left);
+  expect(event!.data.drained).toBeLessThanOrEqual(JOBS);
 
   expect(await lengthOf(redis.client(), 'list', CANARY)).toBe(0);
   expect(await idsIn(redis, 'list')).toEqual(jobs);
@@ -86,7 +86,6 @@ test('the only control plane is killed by kill -9 while it drains a stream; it g
 
   expect(await allDone([stable], [...waiting.stable, ...waiting.canary])).toEqual([]);
   expect(await lengthOf(client, 'stream', CANARY)).toBe(0);
-  const { events } = await fleet.api.done('GET', `/deployments/${id}/events`);
-  const drained = events.find((event: { type: string }) => event.type === 'lane_drained');
+  const drained = (await fleet.api.events(id)).find(({ type }) => type === 'lane_drained');
   expect(drained).toMatchObject({ data: { remaining: 0, drain_incomplete: false } });
 });

@@ -125,10 +125,9 @@ describe.each(['split_queue', 'stream_group'])('with %s', (strategy) => {
     expect(twice).toEqual([]);
     expect(canary.arrivals.filter((arrival) => arrival.place > place)).toEqual([]);
     expect(producers.unexpected).toEqual([]);
-    const { events } = await fleet.api.done('GET', `/deployments/${id}/events`);
-    const drained = events.find((event: { type: string }) => event.type === 'lane_drained');
+    const drained = (await fleet.api.events(id)).find(({ type }) => type === 'lane_drained');
     expect(drained).toMatchObject({ data: { remaining: 0, drain_incomplete: false } });
-    expect(drained.data.drained).toBeGreaterThan(0);
+    expect(drained!.data.drained).toBeGreaterThan(0);
   });
 });
 

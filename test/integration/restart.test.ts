@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import type { JsonObject } from '../helpers/api.ts';
 import { NotingWorker } from '../helpers/load.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { enlist, Fleet, Standalone, type System } from '../helpers/system.ts';
@@ -13,9 +14,6 @@ const SYSTEMS = [
 ] as const;
 
 const SIGNALS = ['SIGKILL', 'SIGTERM'] as const;
-
-// The fields of what the API answers are the subject of other tests.
-type Json = Record<string, unknown>;
 
 function by<T>(nameOf: (item: T) => string): (a: T, b: T) => number {
   return (a, b) => nameOf(a).localeCompare(nameOf(b));
@@ -39,7 +37,7 @@ async function everything({ api, proxies }: System, ids: readonly string[]) {
     }),
   );
   // A worker is seen all the time, and its figures grow with each job; what was registered stands.
-  const registered = (workers.workers as Json[]).map(
+  const registered = (workers.workers as JsonObject[]).map(
     ({ last_seen: _seen, metrics: _metrics, ...rest }) => rest,
   );
   return { deployments, workers: registered, events, routes } as const;

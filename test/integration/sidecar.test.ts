@@ -49,7 +49,7 @@ interface Listed {
 }
 
 async function listed(): Promise<Listed['workers']> {
-  return (await fleet.api.call('GET', '/workers')).body.workers as Listed['workers'];
+  return (await fleet.api.done('GET', '/workers')).workers as Listed['workers'];
 }
 
 test('the worker is registered, gets jobs, is registered again when that is lost, and goes with its sidecar', async () => {

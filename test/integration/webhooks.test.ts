@@ -28,7 +28,7 @@ describe.each(SYSTEMS)('%s', (_name, start) => {
       stable_version: 'v1',
       canary_version: 'v2',
     });
-    await system.api.done('POST', `/deployments/${id}/rollback`, { reason: 'refunds fail' });
+    await system.api.done('POST', `/deployments/${String(id)}/rollback`, { reason: 'refunds fail' });
     await receiver.came(1);
     await vi.waitUntil(async () => (await attempts(system)).get('failed') !== 0, PATIENCE);
     await system.restart('SIGKILL');
