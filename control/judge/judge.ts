@@ -10,6 +10,7 @@ import { startPeriodic } from '../../src/runtime/periodic.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
 import { event } from '../deployment-changes.ts';
 import type { DeploymentService } from '../deployments.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { noticesOf } from '../webhooks/notices.ts';
 import type { Webhook } from '../webhooks/webhook.ts';
 import { carryOut, isOutage, JUDGE, note, type Step } from './actions.ts';
@@ -59,8 +60,11 @@ export interface JudgeOptions {
   readonly webhooks: readonly Pick<Webhook, 'name' | 'kinds'>[];
 }
 
-/** Deployments looked at side by side: enough to keep the store busy, not enough to fill its queue. */
-const SIDE_BY_SIDE = 64;
+/**
+ * Deployments looked at side by side: enough to keep a store busy that takes a millisecond or two, and few enough that an
+ * API call waits behind some milliseconds of their work, not behind all of it.
+ */
+const LOOKS_AT_ONCE = 16;
 
 interface Known {
   readonly deployment: Deployment;
@@ -145,7 +149,7 @@ export function createJudge(options: JudgeOptions): Judge {
       const ids = new Set(open.map(({ id }) => id));
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
       windows.keepOnly(ids);
-      await sideBySide(open, async (deployment) => {
+      await sideBySide(LOOKS_AT_ONCE, open, async (deployment) => {
         try {
           await look(deployment, own);
         } catch (error) {
@@ -266,12 +270,4 @@ function healthEvents(
   const circumstances = { now, actor: JUDGE.name, newId: randomUUID };
   const type = failed ? 'health_check_failed' : 'health_check_recovered';
   return [event(deployment, circumstances, type, message, data)];
-}
-
-async function sideBySide<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, items.length) }, worker));
 }

@@ -16,6 +16,9 @@ export type IntakeReading =
 
 export type QueueReadingStore = Pick<Store, 'readDepths' | 'intake'>;
 
+/** Enough to keep the store busy, not enough to fill its queue. */
+export const READINGS_AT_ONCE = 64;
+
 /** @throws STORE_UNAVAILABLE */
 export async function readQueue(store: QueueReadingStore, lanes: LaneQueue): Promise<QueueReading> {
   return orUnusable(async () => {

@@ -5,10 +5,10 @@ import type { Logger } from '../../src/runtime/log.ts';
 import type { DeadJob } from '../../src/runtime/store/lane-store.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
 import type { Credential } from '../credentials.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { openOn } from './open-deployments.ts';
 import type { KnownQueue, QueueCatalog } from './queue-catalog.ts';
-import { readQueue, type QueueReading } from './queue-reading.ts';
-import { sideBySide } from './side-by-side.ts';
+import { READINGS_AT_ONCE, readQueue, type QueueReading } from './queue-reading.ts';
 
 /** Queues and their dead jobs, as callers of the API see and change them. */
 export interface QueueService {
@@ -56,7 +56,7 @@ export function createQueueService({ store, catalog, log }: QueueServiceOptions)
     async list() {
       const queues = await catalog.list();
       const readings = new Map<string, QueueReading>();
-      await sideBySide(queues, async ({ name, lanes }) => {
+      await sideBySide(READINGS_AT_ONCE, queues, async ({ name, lanes }) => {
         if (lanes !== undefined) readings.set(name, await readQueue(store, lanes));
       });
       return queues.map((queue) => ({ ...queue, reading: readings.get(queue.name) }));

@@ -5,13 +5,13 @@ import type { Logger } from '../../src/runtime/log.ts';
 import type { Store } from '../../src/runtime/store/store.ts';
 import type { DeploymentService } from '../deployments.ts';
 import type { JudgeLease } from '../judge/lease.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { isOutage, moveToStable } from './drain.ts';
 import { strandedMoved } from './lane-changes.ts';
 import { draining, openOn } from './open-deployments.ts';
 import { DRAINER, Outdated, underLease } from './outdated.ts';
 import type { QueueCatalog } from './queue-catalog.ts';
-import { readQueue, type QueueReading } from './queue-reading.ts';
-import { sideBySide } from './side-by-side.ts';
+import { READINGS_AT_ONCE, readQueue, type QueueReading } from './queue-reading.ts';
 import { sweepOf, watchLane, type Stillness } from './stranded.ts';
 
 /**
@@ -136,7 +136,7 @@ export function createLaneSurvey(options: LaneSurveyOptions): LaneSurvey {
         open: Map.groupBy(open, ({ queue }) => queue),
         draining: new Set(emptied.map(({ queue }) => queue)),
       };
-      await sideBySide(queues, (lanes) => guarded(lanes.name, () => look(lanes, scene)));
+      await sideBySide(READINGS_AT_ONCE, queues, (lanes) => guarded(lanes.name, () => look(lanes, scene)));
     },
     *latest() {
       if (lease.fence() === undefined) return;

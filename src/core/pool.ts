@@ -6,7 +6,8 @@ import { effectiveWeight, type RoutedWorker } from './worker.ts';
 
 /**
  * The workers of one lane with what it takes to choose among them. The ring never changes; health, ejection and load
- * only skip. Choosing allocates nothing.
+ * only skip. Choosing allocates nothing. The ring is built by the first choice: most of the queues that a proxy knows of
+ * are never dispatched to there, and the rings of ten thousand would cost it seconds at the start, and 100 MB.
  */
 
 /** A worker as a dispatcher sees it. Owned by the proxy; decisions only read it, `occupy` and `vacate` count. */
@@ -69,18 +70,33 @@ export type Tried = readonly Endpoint[];
 export const NONE_TRIED: Tried = [];
 
 export function createPool<E extends Endpoint>(endpoints: readonly E[]): Pool<E> {
-  const members = endpoints.map(({ worker }) => ({ id: worker.id, weight: effectiveWeight(worker) }));
-  return {
-    ring: createRing(members),
-    endpoints,
-    weights: members.map((m) => m.weight),
-    weightTotal: members.reduce((sum, m) => sum + m.weight, 0),
-    inFlight: new Int32Array(endpoints.length),
-    inFlightTotal: 0,
-    keysInFlight: new KeyCounts(),
-    seen: new Float64Array(endpoints.length),
-    walk: 0,
-  };
+  return new LanePool(endpoints);
+}
+
+class LanePool<E extends Endpoint> implements Pool<E> {
+  readonly endpoints: readonly E[];
+  readonly weights: readonly number[];
+  readonly weightTotal: number;
+  readonly inFlight: Int32Array;
+  inFlightTotal = 0;
+  readonly keysInFlight = new KeyCounts();
+  readonly seen: Float64Array;
+  walk = 0;
+  #ring: Ring | undefined;
+
+  constructor(endpoints: readonly E[]) {
+    this.endpoints = endpoints;
+    this.weights = endpoints.map(({ worker }) => effectiveWeight(worker));
+    this.weightTotal = this.weights.reduce((sum, weight) => sum + weight, 0);
+    this.inFlight = new Int32Array(endpoints.length);
+    this.seen = new Float64Array(endpoints.length);
+  }
+
+  get ring(): Ring {
+    return (this.#ring ??= createRing(
+      this.endpoints.map(({ worker }, i) => ({ id: worker.id, weight: this.weights[i]! })),
+    ));
+  }
 }
 
 /** Whether a pool built earlier serves for these endpoints: same members, same weights, same order. */
@@ -139,13 +155,14 @@ export function chooseByKey<E extends Endpoint>(
   tried: Tried,
   reach: Reach = 'usable',
 ): Choice<E> | undefined {
-  if (pool.ring.size === 0) return undefined;
+  const { ring } = pool;
+  if (ring.size === 0) return undefined;
   // 31 bits: a small integer to the engine, and two keys under way hardly ever share one.
   const keyHash = key >>> 1;
-  const start = findPoint(pool.ring, key);
+  const start = findPoint(ring, key);
   if (!pool.keysInFlight.has(keyHash)) {
     // Nearly always the first one will do.
-    const member = pool.ring.owners[start]!;
+    const member = ring.owners[start]!;
     const endpoint = pool.endpoints[member]!;
     if (endpoint.share === 1 && isOpen(endpoint, tried, reach))
       return { pool, member, endpoint, keyHash, spilled: false };

@@ -36,9 +36,12 @@ export const SIMULATED_SCRIPTS: readonly SimulatedScript[] = [
   'recordTelemetry',
 ];
 
+const shas = Object.fromEntries(
+  SIMULATED_SCRIPTS.map((script) => [script, createHash('sha1').update(SCRIPTS[script].lua).digest('hex')]),
+) as Record<SimulatedScript, string>;
+
 function call(script: SimulatedScript, keys: readonly string[], args: readonly string[]): Buffer {
-  const sha = createHash('sha1').update(SCRIPTS[script].lua).digest('hex');
-  return encoded('EVALSHA', sha, String(keys.length), ...keys, ...args);
+  return encoded('EVALSHA', shas[script], String(keys.length), ...keys, ...args);
 }
 
 export function telemetryCommand(deployment: string, args: readonly string[]): Buffer {
