@@ -206,9 +206,10 @@ export class Endpoints {
   }
 
   /** Lets go of workers that are no longer registered; what is under way on them goes on. */
-  keepOnly(registered: ReadonlyMap<string, unknown>): void {
-    for (const [id, endpoint] of this.#byId) {
-      if (registered.has(id)) continue;
+  drop(ids: readonly string[]): void {
+    for (const id of ids) {
+      const endpoint = this.#byId.get(id);
+      if (endpoint === undefined) continue;
       this.#byId.delete(id);
       this.#retire(endpoint);
     }

@@ -123,9 +123,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     log,
     random,
-    onChanged: () => {
-      endpoints.keepOnly(table.workers);
-      lanes?.onRoutesChanged();
+    onChanged: ({ queues, gone }) => {
+      endpoints.drop(gone);
+      lanes?.onRoutesChanged(queues);
       waitingRoom.wakeAll();
     },
     // The embedded store is on this disk already.

@@ -1,4 +1,4 @@
-import type { RouteSnapshot, RouteUpdate, RoutingTable } from '../src/core/routing-table.ts';
+import type { RouteSnapshot, RouteUpdate, RoutingTable, TableChange } from '../src/core/routing-table.ts';
 import type { Endpoint } from '../src/core/pool.ts';
 import type { Clock } from '../src/core/clock.ts';
 import type { Logger } from '../src/runtime/log.ts';
@@ -27,7 +27,7 @@ export interface FollowerOptions {
   /** Absent where the store itself is on this disk. */
   readonly lastGood?: LastGoodRoutes;
   /** Called after the table has changed. */
-  readonly onChanged: () => void;
+  readonly onChanged: (change: TableChange) => void;
   readonly timing?: Partial<FollowerTiming>;
 }
 
@@ -106,8 +106,7 @@ export class RouteFollower {
     const { lastGood, table, log, store } = this.#options;
     const saved = await lastGood?.load();
     if (saved !== undefined) {
-      table.replace(saved);
-      this.#options.onChanged();
+      this.#options.onChanged(table.replace(saved));
       log.info({ epoch: saved.epoch, revision: saved.revision }, 'routes loaded from disk');
     }
     const listener: RouteListener = {
@@ -170,13 +169,12 @@ export class RouteFollower {
       return;
     }
     if (pending.length === 0) return;
-    table.apply(pending);
-    this.#changed();
+    this.#changed(table.apply(pending));
   }
 
-  #changed(): void {
+  #changed(change: TableChange): void {
     this.#lastSyncAt = this.#options.clock.now();
-    this.#options.onChanged();
+    this.#options.onChanged(change);
     void this.#report();
     this.#saver?.changed();
   }
@@ -232,8 +230,7 @@ export class RouteFollower {
       if (isNewer || wentBack || wasPartial) {
         if (wentBack)
           log.warn({ from: before.revision, to: snapshot.revision }, 'the store went back; following it');
-        table.replace(snapshot);
-        this.#changed();
+        this.#changed(table.replace(snapshot));
       } else {
         this.#lastSyncAt = clock.now();
         this.#reported = NOTHING;

@@ -3,7 +3,7 @@ import { laneQueueOf, laneSettingsOf } from '../../config/lane-queues.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { RoutingStrategy } from '../../src/core/deployment.ts';
 import { baseKeyOf, isOfBullmq, laneKeyOf, type LaneQueue } from '../../src/core/lane-keys.ts';
-import type { CompiledQueue, RoutingTable } from '../../src/core/routing-table.ts';
+import type { RoutingTable } from '../../src/core/routing-table.ts';
 import type { Logger } from '../../src/runtime/log.ts';
 import { startPeriodic } from '../../src/runtime/periodic.ts';
 import type { LaneStore } from '../../src/runtime/store/lane-store.ts';
@@ -36,8 +36,8 @@ export interface LaneConsumptionOptions {
 }
 
 export interface LaneConsumption {
-  /** To be called after the table has changed. */
-  onRoutesChanged(): void;
+  /** To be called after the table has changed. @param queues those that are different, or gone */
+  onRoutesChanged(queues: ReadonlySet<string>): void;
   /** Takes nothing more, lets jobs finish until the deadline, puts back the rest. */
   close(drainTimeoutMs: number): Promise<void>;
 }
@@ -46,11 +46,6 @@ export interface LaneConsumption {
 const HEARTBEATS_PER_LEASE = 3;
 /** After the last job has ended, for what the store has to be told yet. Then the lease runs out, and others have it. */
 const SETTLE_MS_MAX = 5_000;
-
-interface ServedQueue {
-  readonly compiled: CompiledQueue<WorkerEndpoint>;
-  readonly lanes: readonly ServedLane<WorkerEndpoint>[];
-}
 
 /** Begins at once. */
 export function startLaneConsumption(options: LaneConsumptionOptions): LaneConsumption {
@@ -91,7 +86,10 @@ export function startLaneConsumption(options: LaneConsumptionOptions): LaneConsu
   const readers = new Map<string, LaneReader>();
   /** Readers and cares that were told to stop and have not yet. */
   const ending = new Set<Promise<void>>();
-  let served = new Map<string, ServedQueue>();
+  /** Of each queue, the lanes that are read. */
+  const served = new Map<string, readonly ServedLane<WorkerEndpoint>[]>();
+  /** Queues whose lanes may be others by now. */
+  let touched = new Set<string>(table.queues.keys());
   let refreshing: NodeJS.Immediate | undefined;
   let isClosed = false;
 
@@ -107,35 +105,45 @@ export function startLaneConsumption(options: LaneConsumptionOptions): LaneConsu
     return found === undefined || isOfBullmq(found) ? undefined : found;
   };
 
-  const serveQueue = (name: string, compiled: CompiledQueue<WorkerEndpoint>): ServedQueue => {
-    // A queue that no change has touched is the same object.
-    const known = served.get(name);
-    if (known?.compiled === compiled) return known;
-    return { compiled, lanes: servedLanes(compiled, queueOf, isOwn) };
+  /** @returns whether a lane was given up */
+  const serveQueue = (name: string): boolean => {
+    const compiled = table.queues.get(name);
+    const lanes = compiled === undefined ? [] : servedLanes(compiled, queueOf, isOwn);
+    const former = served.get(name) ?? [];
+    if (lanes.length > 0) served.set(name, lanes);
+    else served.delete(name);
+    const keys = new Set(lanes.map(keyOf));
+    return former.some((lane) => !keys.has(keyOf(lane)));
   };
 
+  /** Only the queues that a change has touched: there may be thousands of others. */
   const refresh = (): void => {
     refreshing = undefined;
-    served = new Map(Array.from(table.queues, ([name, compiled]) => [name, serveQueue(name, compiled)]));
-    const lanes = new Map(
-      [...served.values()].flatMap((queue) => queue.lanes.map((lane) => [keyOf(lane), lane])),
-    );
-    const queues = new Map([...lanes.values()].map(({ queue }) => [baseKeyOf(queue), queue]));
-    takeAway(readers, lanes);
-    takeAway(cares, queues);
-    for (const [key, lane] of lanes) {
-      const reader = readers.get(key);
+    const names = [...touched];
+    touched = new Set();
+    const givenUp = names.filter((name) => serveQueue(name));
+    if (givenUp.length > 0) endOthers();
+    for (const lane of names.flatMap((name) => served.get(name) ?? [])) {
+      const reader = readers.get(keyOf(lane));
       if (reader !== undefined) reader.update(lane);
-      else readers.set(key, new LaneReader(lane, { consumer, places, jobs, settling, log, random }));
+      else readers.set(keyOf(lane), new LaneReader(lane, { consumer, places, jobs, settling, log, random }));
+      const key = baseKeyOf(lane.queue);
+      if (!cares.has(key))
+        cares.set(key, new QueueCare(lane.queue, { store, log, monotonic, random, leaseMs }));
     }
-    for (const [key, queue] of queues)
-      if (!cares.has(key)) cares.set(key, new QueueCare(queue, { store, log, monotonic, random, leaseMs }));
     places.lookAgain();
+  };
+
+  /** What no lane needs any more. */
+  const endOthers = (): void => {
+    const lanes = [...served.values()].flat();
+    takeAway(readers, new Set(lanes.map(keyOf)));
+    takeAway(cares, new Set(lanes.map(({ queue }) => baseKeyOf(queue))));
   };
 
   const takeAway = <T extends { stop(): Promise<void> }>(
     running: Map<string, T>,
-    wanted: ReadonlyMap<string, unknown>,
+    wanted: ReadonlySet<string>,
   ): void => {
     for (const [key, one] of running) {
       if (wanted.has(key)) continue;
@@ -146,18 +154,20 @@ export function startLaneConsumption(options: LaneConsumptionOptions): LaneConsu
 
   refresh();
   return {
-    onRoutesChanged() {
-      if (!isClosed) refreshing ??= setImmediate(refresh);
+    onRoutesChanged(queues) {
+      if (isClosed) return;
+      for (const name of queues) touched.add(name);
+      refreshing ??= setImmediate(refresh);
     },
     async close(drainTimeoutMs) {
       isClosed = true;
       clearImmediate(refreshing);
       const deadline = AbortSignal.timeout(drainTimeoutMs);
-      takeAway(readers, new Map());
+      takeAway(readers, new Set());
       jobs.stop();
       while (ending.size > 0) await Promise.all(ending);
       await jobs.drained(deadline);
-      takeAway(cares, new Map());
+      takeAway(cares, new Set());
       while (ending.size > 0) await Promise.all(ending);
       await settling.finish(AbortSignal.timeout(SETTLE_MS_MAX));
       // Their leases ran until now.

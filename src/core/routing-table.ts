@@ -64,6 +64,14 @@ export interface CompiledQueue<E extends Endpoint> {
   readonly tenants: ReadonlyMap<string, CompiledRoute<E>>;
 }
 
+/** What became different, so that who follows the table has to look at nothing else. */
+export interface TableChange {
+  /** That were compiled anew, or are gone. */
+  readonly queues: ReadonlySet<string>;
+  /** Ids of workers that are no longer registered. */
+  readonly gone: readonly string[];
+}
+
 interface QueueInputs {
   readonly workers: Set<string>;
   /** Scope keys of its routes. */
@@ -112,24 +120,26 @@ export class RoutingTable<E extends Endpoint> {
   }
 
   /** Replaces everything, whatever the revisions are. */
-  replace(snapshot: RouteSnapshot): void {
+  replace(snapshot: RouteSnapshot): TableChange {
     const touched = new Set<string>(this.#inputs.keys());
     const routes = new Map(snapshot.routes.map((r) => [scopeKey(r.queue, r.tenant), r]));
     const workers = new Set(snapshot.workers.map((w) => w.id));
     for (const key of this.#routes.keys()) if (!routes.has(key)) this.#removeRoute(key);
-    for (const id of this.#workers.keys()) if (!workers.has(id)) this.#removeWorker(id, touched);
+    const gone = [...this.#workers.keys()].filter((id) => !workers.has(id));
+    for (const id of gone) this.#removeWorker(id, touched);
     for (const route of snapshot.routes) this.#putRoute(route, touched);
     for (const worker of snapshot.workers) this.#putWorker(worker, touched);
     this.#epoch = snapshot.epoch;
     this.#revision = snapshot.revision;
     this.#compile(touched);
+    return { queues: touched, gone };
   }
 
   /**
    * Applies changes that follow the current revision one by one.
    * @throws RangeError, with nothing applied, if one of them does not follow the one before
    */
-  apply(updates: readonly RouteUpdate[]): void {
+  apply(updates: readonly RouteUpdate[]): TableChange {
     let last = this.#revision;
     for (const { epoch, revision } of updates) {
       if (epoch !== this.#epoch || revision !== last + 1) {
@@ -138,6 +148,7 @@ export class RoutingTable<E extends Endpoint> {
       last = revision;
     }
     const touched = new Set<string>();
+    const removed = new Set<string>();
     for (const { revision, change } of updates) {
       this.#revision = revision;
       switch (change.kind) {
@@ -149,12 +160,14 @@ export class RoutingTable<E extends Endpoint> {
           break;
         case 'worker_removed':
           this.#removeWorker(change.workerId, touched);
+          removed.add(change.workerId);
           break;
         default:
           change satisfies never;
       }
     }
     this.#compile(touched);
+    return { queues: touched, gone: [...removed].filter((id) => !this.#workers.has(id)) };
   }
 
   snapshot(): RouteSnapshot {

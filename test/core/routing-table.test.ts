@@ -324,6 +324,42 @@ describe('an update', () => {
   });
 });
 
+describe('a change tells', () => {
+  const other = openSplit(undefined, deploymentOf({ id: 'canary_2', queue: 'other' }));
+  const elsewhere = workerOf('elsewhere', { queues: ['other'] });
+  const told = (table: Table, ...changes: readonly RouteChange[]) => {
+    const first = table.revision + 1;
+    const { queues, gone } = table.apply(
+      changes.map((next, i) => ({ epoch: EPOCH, revision: first + i, change: next })),
+    );
+    return [[...queues].toSorted(), gone];
+  };
+
+  test('which queues it touched, and which workers are gone', () => {
+    const table = tableOf([OPEN, other], [V1, V2, elsewhere]);
+    expect(told(table, { kind: 'route', route: OPEN })).toEqual([['q'], []]);
+    expect(told(table, { kind: 'worker', worker: { ...elsewhere, queues: ['q'] } })).toEqual([
+      ['other', 'q'],
+      [],
+    ]);
+    expect(told(table, { kind: 'worker_removed', workerId: 'elsewhere' })).toEqual([['q'], ['elsewhere']]);
+    expect(told(table, { kind: 'worker_removed', workerId: 'elsewhere' })).toEqual([[], ['elsewhere']]);
+  });
+
+  test('of a worker that came back at once nothing but its queues', () => {
+    const table = tableOf([OPEN], [V1, V2]);
+    const removed = { kind: 'worker_removed', workerId: V1.id } as const;
+    expect(told(table, removed, { kind: 'worker', worker: V1 })).toEqual([['q'], []]);
+  });
+
+  test('of a snapshot all queues, those that it no longer has included', () => {
+    const table = tableOf([OPEN, other], [V1, V2, elsewhere]);
+    const { queues, gone } = table.replace(snapshotOf([OPEN], [V1], 2));
+    expect([...queues].toSorted()).toEqual(['other', 'q']);
+    expect(gone.toSorted()).toEqual(['elsewhere', V2.id].toSorted());
+  });
+});
+
 describe('a change leaves alone', () => {
   const other = openSplit(undefined, deploymentOf({ id: 'canary_2', queue: 'other' }));
   const elsewhere = workerOf('elsewhere', { queues: ['other'] });
