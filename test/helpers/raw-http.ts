@@ -106,7 +106,9 @@ type OnData = (connection: RawConnection, answered: { count: number }) => void;
 
 /** A worker that keeps every byte. By default it answers 200 to every whole request. */
 export class RawWorker implements AsyncDisposable {
+  /** Those on which something came: proxies also look whether it listens, and go. */
   readonly connections: RawConnection[] = [];
+  readonly #sockets = new Set<Socket>();
   readonly #server: Server;
   readonly #requests: RawRequest[] = [];
   #problem: unknown;
@@ -117,7 +119,8 @@ export class RawWorker implements AsyncDisposable {
       const connection = { socket, received: () => Buffer.concat(chunks) };
       const answered = { count: 0 };
       let seen = 0;
-      this.connections.push(connection);
+      this.#sockets.add(socket);
+      socket.once('data', () => this.connections.push(connection));
       socket.on('error', () => {});
       socket.on('end', () => socket.end());
       socket.on('data', (chunk: Buffer) => {
@@ -162,7 +165,7 @@ export class RawWorker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
-    for (const { socket } of this.connections) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await once(this.#server, 'close');
   }
 }
