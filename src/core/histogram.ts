@@ -6,6 +6,9 @@
  * Values are milliseconds, kept in units of 1/1024 ms. A bucket is at most 1/16 of its lower bound wide and stands
  * for its middle, so a quantile is off by at most 1/32 = 3.1 % (below 1/64 ms, by half a unit). Powers of two times
  * 1 ms are bucket bounds, which is why the Prometheus buckets are exact.
+ *
+ * Only the octaves between the smallest and the largest value are there, mostly three or four of 39: there is one of
+ * these for each lane of each queue, and for each second of it.
  */
 
 const UNITS_PER_MS = 1024;
@@ -40,7 +43,10 @@ export function bucketStart(index: number): number {
 }
 
 export interface Histogram {
-  readonly counts: Float64Array;
+  /** By bucket, from `first` on: whole octaves. */
+  counts: Float64Array;
+  /** Number of the first bucket that is there. */
+  first: number;
   count: number;
   /** Milliseconds. */
   sum: number;
@@ -48,19 +54,54 @@ export interface Histogram {
 }
 
 export function createHistogram(): Histogram {
-  return { counts: new Float64Array(BUCKETS), count: 0, sum: 0, max: 0 };
+  return { counts: NO_COUNTS, first: 0, count: 0, sum: 0, max: 0 };
+}
+
+const NO_COUNTS = new Float64Array();
+
+/** Makes room for the buckets from one to another. */
+function widen(histogram: Histogram, from: number, to: number): void {
+  const { counts, first } = histogram;
+  const isEmpty = counts.length === 0;
+  const start = Math.floor(from / SUB) * SUB;
+  const end = (Math.floor(to / SUB) + 1) * SUB;
+  const newFirst = isEmpty ? start : Math.min(first, start);
+  const newEnd = isEmpty ? end : Math.max(first + counts.length, end);
+  if (newEnd - newFirst === counts.length) return;
+  histogram.counts = new Float64Array(newEnd - newFirst);
+  histogram.counts.set(counts, isEmpty ? 0 : first - newFirst);
+  histogram.first = newFirst;
+}
+
+/** Adds to one bucket, and to `count`; the caller knows what that makes of the sum and the largest. */
+export function addToBucket(histogram: Histogram, bucket: number, count: number): void {
+  const at = bucket - histogram.first;
+  if (at < 0 || at >= histogram.counts.length) widen(histogram, bucket, bucket);
+  histogram.counts[bucket - histogram.first]! += count;
+  histogram.count += count;
+}
+
+/** Those in which something is. */
+export function* filledBuckets({
+  counts,
+  first,
+}: Histogram): Generator<readonly [bucket: number, count: number]> {
+  for (let i = 0; i < counts.length; i++) if (counts[i]! > 0) yield [first + i, counts[i]!];
 }
 
 export function record(histogram: Histogram, ms: number): void {
-  histogram.counts[bucketIndex(ms)]! += 1;
-  histogram.count += 1;
+  addToBucket(histogram, bucketIndex(ms), 1);
   histogram.sum += ms;
   if (ms > histogram.max) histogram.max = ms;
 }
 
 /** Adds `from` to `into`. */
 export function merge(into: Histogram, from: Histogram): void {
-  for (let i = 0; i < BUCKETS; i++) into.counts[i]! += from.counts[i]!;
+  if (from.counts.length > 0) {
+    widen(into, from.first, from.first + from.counts.length - 1);
+    const shift = from.first - into.first;
+    for (let i = 0; i < from.counts.length; i++) into.counts[i + shift]! += from.counts[i]!;
+  }
   into.count += from.count;
   into.sum += from.sum;
   if (from.max > into.max) into.max = from.max;
@@ -71,8 +112,8 @@ export function quantile(histogram: Histogram, q: number): number | null {
   if (histogram.count === 0) return null;
   const rank = Math.max(1, Math.ceil(q * histogram.count));
   let below = 0;
-  for (let i = 0; i < BUCKETS; i++) {
-    below += histogram.counts[i]!;
+  for (const [i, count] of filledBuckets(histogram)) {
+    below += count;
     if (below >= rank) return Math.min(histogram.max, (bucketStart(i) + bucketStart(i + 1)) / 2);
   }
   return histogram.max;
@@ -80,8 +121,9 @@ export function quantile(histogram: Histogram, q: number): number | null {
 
 /** How many were below `ms`; exact where `ms` is a bucket bound. */
 export function countBelow(histogram: Histogram, ms: number): number {
-  const end = bucketIndex(ms);
+  const { counts, first } = histogram;
+  const end = Math.min(bucketIndex(ms) - first, counts.length);
   let below = 0;
-  for (let i = 0; i < end; i++) below += histogram.counts[i]!;
+  for (let i = 0; i < end; i++) below += counts[i]!;
   return below;
 }

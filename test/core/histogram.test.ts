@@ -6,6 +6,7 @@ import {
   bucketStart,
   countBelow,
   createHistogram,
+  filledBuckets,
   merge,
   quantile,
   record,
@@ -82,16 +83,28 @@ describe('recording', () => {
   test('counts every value once, and keeps the sum and the largest', () => {
     const histogram = histogramOf([3, 1, 2, 2]);
     expect(histogram).toMatchObject({ count: 4, sum: 8, max: 3 });
-    expect(histogram.counts.reduce((sum, n) => sum + n, 0)).toBe(4);
-    expect(histogram.counts[bucketIndex(2)]).toBe(2);
+    expect([...filledBuckets(histogram)]).toEqual([
+      [bucketIndex(1), 1],
+      [bucketIndex(2), 2],
+      [bucketIndex(3), 1],
+    ]);
   });
 
   test('takes values of any size', () => {
     const histogram = histogramOf([0, 1e12]);
-    expect(histogram.counts[0]).toBe(1);
-    expect(histogram.counts[BUCKETS - 1]).toBe(1);
+    expect([...filledBuckets(histogram)]).toEqual([
+      [0, 1],
+      [BUCKETS - 1, 1],
+    ]);
     expect(histogram.max).toBe(1e12);
   });
+});
+
+test('a histogram holds the octaves between its smallest and its largest value, and no others', () => {
+  expect(histogramOf([]).counts.length).toBe(0);
+  expect(histogramOf([1, 1.9]).counts.length).toBe(16);
+  expect(histogramOf([1, 2, 7.9]).counts.length).toBe(3 * 16);
+  expect(mergedFrom(histogramOf([1]), histogramOf([1000])).counts.length).toBe(10 * 16);
 });
 
 describe('merging', () => {

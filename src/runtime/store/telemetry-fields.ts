@@ -1,5 +1,5 @@
 import { KEY_REGISTERS } from '../../core/distinct-keys.ts';
-import { BUCKETS } from '../../core/histogram.ts';
+import { addToBucket, BUCKETS, filledBuckets } from '../../core/histogram.ts';
 import { createLanesTotals, type LanesTotals } from '../../core/lane-totals.ts';
 import { LANES, type Lane } from '../../core/lane.ts';
 import { OUTCOMES } from '../../core/outcome.ts';
@@ -32,7 +32,7 @@ export function toFields(totals: LanesTotals): TelemetryFields {
     add('x', excused);
     add('t', Math.round(latency.sum * MICROSECONDS));
     if (latency.count > 0) {
-      for (let i = 0; i < BUCKETS; i++) add(`h${i}`, latency.counts[i]!);
+      for (const [bucket, count] of filledBuckets(latency)) add(`h${bucket}`, count);
       maxima.push([`${LETTER[lane]}.m`, Math.ceil(latency.max * MICROSECONDS)]);
     }
     keys.forEach((rank, register) => {
@@ -57,9 +57,7 @@ export function addFields(
     if (outcome !== undefined) {
       if (Number(outcome) < OUTCOMES.length) lane.outcomes[Number(outcome)]! += value;
     } else if (bucket !== undefined) {
-      if (Number(bucket) >= BUCKETS) continue;
-      lane.latency.counts[Number(bucket)]! += value;
-      lane.latency.count += value;
+      if (Number(bucket) < BUCKETS) addToBucket(lane.latency, Number(bucket), value);
     } else if (register !== undefined) {
       if (Number(register) >= KEY_REGISTERS) continue;
       lane.keys[Number(register)] = Math.max(lane.keys[Number(register)]!, value);

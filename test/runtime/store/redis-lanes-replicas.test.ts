@@ -31,7 +31,8 @@ it('a job that no replica has is not confirmed; sent again, it is there once, an
     });
 
   await using replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${master.port}`] });
-  await eventually(async () => /state=online/.test(await master.client().info('replication')));
+  // Online, it may still be reading what it was sent.
+  await eventually(async () => (await master.client().call('WAIT', 1, 1000)) === 1);
   expect(await enqueue(store, queue, job)).toEqual({
     kind: 'stored',
     jobs: [{ kind: 'known', lane: job.lane }],
