@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureAxes } from './axes.ts';
 import { compare } from './compare.ts';
 import { installPeers } from './contenders.ts';
 import { benchDecisions } from './decision.ts';
+import { writeFigures } from './figures-file.ts';
 import { describeMachine } from './machine.ts';
 import { startWorkers } from './nginx.ts';
-import { runAsMarkdown } from './run-markdown.ts';
+import { renderRun, runAsMarkdown } from './run-markdown.ts';
 import { profileLanewise } from './profile.ts';
 import { temporaryDirectory } from './program.ts';
 import type { BenchRun, Settings } from './run.ts';
@@ -16,14 +17,13 @@ import { benchTelemetry } from './telemetry-cost.ts';
 
 /**
  * `npm run bench`: checks that each proxy does what it should, measures it, and prints it beside its peers of the same
- * run. `--quick` is for a look while one works; `--out docs/performance-run.json` for the page, which
- * `npm run docs:api` then makes anew.
+ * run. `-- --quick` is for a look while one works; with `-- --write` what was measured goes to `docs/performance.md`.
  */
 
 const ROOT = join(import.meta.dirname, '../..');
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, out: { type: 'string' } },
+  options: { quick: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } },
 });
 
 const log = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -60,13 +60,4 @@ const run: BenchRun = {
   profile,
 };
 process.stdout.write(`${runAsMarkdown(run)}\n`);
-if (values.out !== undefined) {
-  mkdirSync(dirname(values.out), { recursive: true });
-  writeFileSync(values.out, `${JSON.stringify(run, rounded, 2)}\n`);
-  log(`written to ${values.out}`);
-}
-
-/** Four digits that count are more than such measurements can tell apart. */
-function rounded(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
-}
+if (values.write) await writeFigures('dispatch', run, renderRun);

@@ -1,3 +1,4 @@
+import type { Rendering } from './figures-file.ts';
 import { OURS, type Axis, type BenchRun, type ProxyRow } from './run.ts';
 
 /** A run as Markdown: printed at its end, and kept in `docs/performance.md`. */
@@ -12,6 +13,8 @@ export function runAsMarkdown(run: BenchRun): string {
     ...(run.profile.length > 0 ? [profile(run)] : []),
   ].join('\n\n');
 }
+
+export const renderRun: Rendering<BenchRun> = { page: 'docs/performance.md', render: runAsMarkdown };
 
 function madeOn({ date, version, machine, settings }: BenchRun): string {
   const { cpu, cores, memoryGiB, kernel, node, nginx, haproxy } = machine;

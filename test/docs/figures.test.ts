@@ -5,10 +5,12 @@ import { withFigures, type Rendering } from '../bench/figures-file.ts';
 import { renderControl } from '../bench/control/markdown.ts';
 import { renderJudgeTick } from '../bench/judge-tick-figures.ts';
 import { renderLanes } from '../bench/lanes/markdown.ts';
+import { renderRun } from '../bench/run-markdown.ts';
 import { readPage, ROOT } from './pages.ts';
 
 const RENDERINGS: Readonly<Record<string, Rendering<never>>> = {
   'control-plane.json': renderControl,
+  'dispatch.json': renderRun,
   'judge-tick.json': renderJudgeTick,
   'lanes.json': renderLanes,
 };
