@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest';
-import { propagationOf } from '../../control/propagation.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createPropagationWatch, propagationOf } from '../../control/propagation.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import type { ProxyReport, Store } from '../../src/runtime/store/store.ts';
 import { created, openControl, type Control } from './harness.ts';
 
@@ -79,6 +81,24 @@ describe('an answer that changed the routing', () => {
     expect(await rolledBack(control)).toMatchObject({ proxies: 2, applied: 1 });
   });
 
+  test('does not wait for a proxy that is gone', async () => {
+    const control = await openControl({ propagationWaitMs: FOREVER_MS });
+    const { store } = control;
+    await obedientProxy(store, 'well');
+    await deafProxy(store, 'going');
+    const told = Promise.withResolvers<void>();
+    store.subscribeRoutes({ onUp: () => {}, onUpdate: () => told.resolve(), onDown: () => {} });
+    const answer = control.call('POST', '/deployments', {
+      queue_name: 'q',
+      stable_version: 'v1',
+      canary_version: 'v2',
+    });
+    await told.promise;
+    // Nobody announces it.
+    await store.withdrawReport('going');
+    expect((await answer).body.routing).toMatchObject({ proxies: 1, applied: 1 });
+  });
+
   test('does not wait at all where there is no proxy', async () => {
     const control = await openControl({ propagationWaitMs: FOREVER_MS });
     expect(await rolledBack(control)).toMatchObject({ proxies: 0, applied: 0 });
@@ -112,6 +132,48 @@ describe('an answer that changed the routing', () => {
     expect(answer.body.routing).toMatchObject({ proxies: null, applied: null });
     expect((await base.store.getDeployment(id))?.status).toBe('failed');
   });
+});
+
+test('reports are not read before as many have come as were missing', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const proxies = 100;
+  let reads = 0;
+  let applied = 0;
+  let announce = (): void => {};
+  const watch = createPropagationWatch(
+    {
+      readHead: async () => ({ epoch: 'now', revision: 7 }),
+      async listReports() {
+        reads++;
+        return Array.from({ length: proxies }, (_, i) => ({
+          proxyId: `p${i}`,
+          epoch: 'now',
+          revision: i < applied ? 7 : 6,
+        }));
+      },
+      subscribeReports(onReport) {
+        announce = onReport;
+        return { close: async () => {} };
+      },
+    },
+    createLog('silent'),
+  );
+  const waiting = watch.wait(7, FOREVER_MS);
+  await turn();
+  expect(reads).toBe(1);
+  for (; applied < proxies - 1; applied++) announce();
+  await turn();
+  expect(reads).toBe(1);
+  // Somebody's renewal: then it is worth a look, which says that one is missing.
+  announce();
+  await turn();
+  expect(reads).toBe(2);
+  applied = proxies;
+  announce();
+  expect(await waiting).toEqual({ revision: 7, proxies, applied: proxies });
+  expect(reads).toBe(3);
+  await watch.close();
 });
 
 test('the routing of a deployment shows live what the proxies report', async () => {

@@ -127,7 +127,8 @@ export class SimulatedProxy {
       this.#text = this.#text.slice(to + 2);
       applied = this.#apply(ofEpoch!, Number(ofRevision)) || applied;
     }
-    if (applied) this.#report();
+    // As a proxy does, once it has read all that came.
+    if (applied) setImmediate(() => this.#report());
   }
 
   #apply(ofEpoch: string, next: number): boolean {
