@@ -16,46 +16,68 @@ local function is_of_scope(scope)
   return (queue == '' or queue == of_queue) and (tenant == '' or tenant == of_tenant)
 end
 
--- Only what its scope admits.
+local function each_slice(ids, work)
+  for first = 1, #ids, SLICE do
+    work(first, math.min(#ids, first + SLICE - 1))
+  end
+end
+
+local function each_match(ids, take)
+  each_slice(ids, function(first, last)
+    for i, record in ipairs(redis.call('HMGET', KEYS[1], unpack(ids, first, last))) do
+      local status, scope = string.match(record or '', '^%S+ (%S+) (%S+) ')
+      if status and (any_status or statuses[status]) and is_of_scope(scope) then
+        take(ids[first + i - 1], record)
+      end
+    end
+  end)
+end
+
+-- Only what its scope admits, in no order.
 local function open_ids()
   local scopes, ids = redis.call('HGETALL', KEYS[3]), {}
   for i = 1, #scopes, 2 do
     if is_of_scope(scopes[i]) then ids[#ids + 1] = scopes[i + 1] end
   end
-  local sequences = {}
-  for first = 1, #ids, SLICE do
-    local last = math.min(#ids, first + SLICE - 1)
-    for i, score in ipairs(redis.call('ZMSCORE', KEYS[2], unpack(ids, first, last))) do
-      sequences[ids[first + i - 1]] = tonumber(score or '0')
-    end
-  end
-  table.sort(ids, function(a, b) return sequences[a] > sequences[b] end)
   return ids
 end
 
-local is_open_only = ARGV[4] == '1'
+local function put_newest_first(ids)
+  local sequences = {}
+  each_slice(ids, function(first, last)
+    for i, score in ipairs(redis.call('ZMSCORE', KEYS[2], unpack(ids, first, last))) do
+      sequences[ids[first + i - 1]] = tonumber(score or '0')
+    end
+  end)
+  table.sort(ids, function(a, b) return sequences[a] > sequences[b] end)
+end
+
 local found, total = {''}, 0
-local ids
+local function found_one(id, record)
+  total = total + 1
+  if total > offset and (limit < 0 or total <= offset + limit) then
+    found[#found + 1] = id
+    found[#found + 1] = record
+  end
+end
+
 if any_status and queue == '' and tenant == '' and limit >= 0 then
   total = redis.call('ZCARD', KEYS[2])
-  ids = limit == 0 and {} or redis.call('ZREVRANGE', KEYS[2], offset, offset + limit - 1)
   found[1] = string.format('%.0f', total)
+  local ids = limit == 0 and {} or redis.call('ZREVRANGE', KEYS[2], offset, offset + limit - 1)
   offset, limit = 0, -1
+  each_match(ids, found_one)
+elseif ARGV[4] == '1' then
+  -- Few match, where somebody looks for those that are being drained: only they are put in order.
+  local ids, records = {}, {}
+  each_match(open_ids(), function(id, record)
+    ids[#ids + 1] = id
+    records[id] = record
+  end)
+  put_newest_first(ids)
+  for _, id in ipairs(ids) do found_one(id, records[id]) end
 else
-  ids = is_open_only and open_ids() or redis.call('ZREVRANGE', KEYS[2], 0, -1)
-end
-for first = 1, #ids, SLICE do
-  local last = math.min(#ids, first + SLICE - 1)
-  for i, record in ipairs(redis.call('HMGET', KEYS[1], unpack(ids, first, last))) do
-    local status, scope = string.match(record or '', '^%S+ (%S+) (%S+) ')
-    if status and (any_status or statuses[status]) and is_of_scope(scope) then
-      total = total + 1
-      if total > offset and (limit < 0 or total <= offset + limit) then
-        found[#found + 1] = ids[first + i - 1]
-        found[#found + 1] = record
-      end
-    end
-  end
+  each_match(redis.call('ZREVRANGE', KEYS[2], 0, -1), found_one)
 end
 if found[1] == '' then found[1] = string.format('%.0f', total) end
 return found
