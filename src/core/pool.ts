@@ -6,8 +6,9 @@ import { effectiveWeight, type RoutedWorker } from './worker.ts';
 
 /**
  * The workers of one lane with what it takes to choose among them. The ring never changes; health, ejection and load
- * only skip. Choosing allocates nothing. The ring is built by the first choice: most of the queues that a proxy knows of
- * are never dispatched to there, and the rings of ten thousand would cost it seconds at the start, and 100 MB.
+ * only skip. Choosing allocates nothing. The ring is built by the first choice, or by whoever knows that one will come:
+ * most of the queues that a proxy knows of are never dispatched to there, and the rings of ten thousand would cost it
+ * seconds at the start, and 100 MB.
  */
 
 /** A worker as a dispatcher sees it. Owned by the proxy; decisions only read it, `occupy` and `vacate` count. */
@@ -24,7 +25,9 @@ export interface Endpoint {
 }
 
 export interface Pool<E extends Endpoint> {
+  /** Built when it is first asked for. */
   readonly ring: Ring;
+  readonly hasRing: boolean;
   readonly endpoints: readonly E[];
   readonly weights: readonly number[];
   readonly weightTotal: number;
@@ -90,6 +93,10 @@ class LanePool<E extends Endpoint> implements Pool<E> {
     this.weightTotal = this.weights.reduce((sum, weight) => sum + weight, 0);
     this.inFlight = new Int32Array(endpoints.length);
     this.seen = new Float64Array(endpoints.length);
+  }
+
+  get hasRing(): boolean {
+    return this.#ring !== undefined;
   }
 
   get ring(): Ring {

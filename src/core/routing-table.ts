@@ -224,7 +224,10 @@ export class RoutingTable<E extends Endpoint> {
         this.#inputs.delete(queue);
         this.#queues.delete(queue);
       } else {
-        this.#queues.set(queue, this.#compileQueue(queue, inputs));
+        const next = this.#compileQueue(queue, inputs);
+        // Jobs come here, so none of them shall wait for a ring.
+        if (previous !== undefined && poolsOf(previous).some((pool) => pool.hasRing)) buildRings(next);
+        this.#queues.set(queue, next);
       }
       // After the new ones were taken, so that what both use is kept.
       if (previous !== undefined) this.#release(previous);
@@ -249,10 +252,16 @@ export class RoutingTable<E extends Endpoint> {
   }
 
   #release(queue: CompiledQueue<E>): void {
-    for (const route of [queue.route, ...queue.tenants.values()]) {
-      for (const pool of [route.canary, route.stable, route.reserve]) this.#pools.release(pool);
-    }
+    for (const pool of poolsOf(queue)) this.#pools.release(pool);
   }
+}
+
+function poolsOf<E extends Endpoint>({ route, tenants }: CompiledQueue<E>): readonly Pool<E>[] {
+  return [route, ...tenants.values()].flatMap(({ canary, stable, reserve }) => [canary, stable, reserve]);
+}
+
+function buildRings(queue: CompiledQueue<Endpoint>): void {
+  for (const pool of poolsOf(queue)) void pool.ring;
 }
 
 function compileRoute<E extends Endpoint>(

@@ -421,6 +421,27 @@ describe('a change leaves alone', () => {
   });
 });
 
+describe('the rings of a queue are built', () => {
+  const two = [workerOf('a'), workerOf('b')];
+
+  test('by its first job, and by changes from then on', () => {
+    const table = tableOf([], two);
+    expect(table.routeFor('q', undefined)!.stable.hasRing).toBe(false);
+    change(table, { kind: 'worker', worker: workerOf('c') });
+    expect(table.routeFor('q', undefined)!.stable.hasRing).toBe(false);
+    expect(table.routeFor('q', undefined)!.stable.ring.size).toBe(3);
+    change(table, { kind: 'worker_removed', workerId: 'c' });
+    expect(table.routeFor('q', undefined)!.stable.hasRing).toBe(true);
+  });
+
+  test('of a canary too, before its first job, where stable has had some', () => {
+    const table = tableOf([], [...two, workerOf('c', { version: 'v2' })]);
+    expect(table.routeFor('q', undefined)!.stable.ring.size).toBe(2);
+    putRoute(table, openSplit(undefined, deploymentOf({ canaryVersion: 'v2', stableVersion: 'v1' })));
+    expect(table.routeFor('q', undefined)!.canary.hasRing).toBe(true);
+  });
+});
+
 describe('queues', () => {
   test('with the same workers share their pools, and so their rings', () => {
     const queues = ['a', 'b', 'c'];
