@@ -436,7 +436,7 @@ describe('the rings of a queue are built', () => {
 
   test('of a canary too, before its first job, where stable has had some', () => {
     const table = tableOf([], [...two, workerOf('c', { version: 'v2' })]);
-    expect(table.routeFor('q', undefined)!.stable.ring.size).toBe(2);
+    expect(table.routeFor('q', undefined)!.stable.ring.size).toBe(3);
     putRoute(table, openSplit(undefined, deploymentOf({ canaryVersion: 'v2', stableVersion: 'v1' })));
     expect(table.routeFor('q', undefined)!.canary.hasRing).toBe(true);
   });
