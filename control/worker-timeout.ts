@@ -21,7 +21,7 @@ export interface WorkerTimeoutOptions {
 }
 
 const LOOK_EVERY_MS_MAX = 5000;
-const WORKERS_AT_ONCE = 500;
+const WORKERS_AT_ONCE = 200;
 
 export function startWorkerTimeout(options: WorkerTimeoutOptions): Periodic {
   const { store, clock, log, workerTimeoutMs } = options;

@@ -121,7 +121,7 @@ export interface DeploymentStore {
   listEvents(deploymentId: string): Promise<readonly DeploymentEvent[]>;
   getRoute(queue: string, tenant?: string): Promise<Route | undefined>;
   /**
-   * All routes in any order, some hundred at a time: for whoever looks at them now and then, and is to hold nobody up. One
+   * All routes in any order, a few hundred at a time: for whoever looks at them now and then, and is to hold nobody up. One
    * that changes meanwhile comes as it was or as it is.
    */
   walkRoutes(): AsyncIterable<readonly Route[]>;

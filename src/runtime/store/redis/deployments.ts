@@ -13,7 +13,7 @@ import { countOf, jsonAfter, pairsOf, saveResultOf, textOf, textsOf } from './re
 const { epoch, server, revision, routes, deployments, order, sequence, open, judge, judgements } = KEYS;
 
 /** About as many. */
-const ROUTES_AT_ONCE = 500;
+const ROUTES_AT_ONCE = 200;
 
 export function createDeployments(connection: RedisConnection, damage: DamagedRecords): DeploymentStore {
   const { routes: channel, events: eventsChannel } = channelsOf(connection.db);

@@ -127,9 +127,13 @@ return {epoch, redis.call('GET', KEYS[3]), redis.call('HGETALL', KEYS[4]), redis
 `;
 
 /** Leases run by the server's clock, the only one that all proxies share. KEYS: leases, reports. */
-const LEASES = `
+const LEASE_TIME = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+`;
+
+/** Lets go of those that have run out. Not with every report: after a change a thousand come at once. */
+const LEASES = `${LEASE_TIME}
 local expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
 for _, proxy in ipairs(expired) do
   redis.call('ZREM', KEYS[1], proxy)
@@ -137,7 +141,7 @@ for _, proxy in ipairs(expired) do
 end
 `;
 
-const reportApplied = `${LEASES}
+const reportApplied = `${LEASE_TIME}
 local channel, proxy, report, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + lease), proxy)
 redis.call('HSET', KEYS[2], proxy, report)

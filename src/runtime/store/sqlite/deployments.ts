@@ -18,7 +18,7 @@ interface Step<R> {
   readonly kept?: readonly KeptEvent[];
 }
 
-const ROUTES_AT_ONCE = 500;
+const ROUTES_AT_ONCE = 200;
 
 export function createDeployments(
   db: Database,
