@@ -15,12 +15,16 @@ import { lastingPort } from './ports.ts';
 
 /** Missing for so long, a master is replaced. Longer than a busy machine keeps a healthy one from answering. */
 const DOWN_AFTER_MS = 3000;
+/** As systemd and Kubernetes do it, but sooner. */
+const STOP_MS_MAX = 15_000;
+const RESTART_MS = 500;
 
 export class RedisProcess implements AsyncDisposable {
   readonly port: number;
   readonly client: Redis;
   readonly #arguments: readonly string[];
   #child: ChildProcess | undefined;
+  #isWanted = false;
 
   private constructor(port: number, args: readonly string[]) {
     this.port = port;
@@ -55,10 +59,18 @@ export class RedisProcess implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
+    this.#isWanted = true;
     if (this.#child !== undefined) return;
-    this.#child = spawn('redis-server', this.#arguments, { stdio: 'ignore' });
-    living.add(this.#child);
-    await once(this.#child, 'spawn');
+    const child = spawn('redis-server', this.#arguments, { stdio: 'ignore' });
+    this.#child = child;
+    living.add(child);
+    child.once('exit', () => {
+      living.delete(child);
+      this.#child = undefined;
+      // Its port may just have been somebody else's.
+      if (this.#isWanted) setTimeout(() => void (this.#isWanted && this.start()), RESTART_MS);
+    });
+    await once(child, 'spawn');
   }
 
   get pid(): number | undefined {
@@ -70,19 +82,23 @@ export class RedisProcess implements AsyncDisposable {
     return this.#end('SIGKILL');
   }
 
-  /** In good order. */
-  stop(): Promise<void> {
-    return this.#end('SIGTERM');
+  /**
+   * In good order, as far as it goes: one that refuses, as Redis may while a fail-over is under way, is killed like any
+   * service is.
+   */
+  async stop(): Promise<void> {
+    const killing = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_MS_MAX);
+    await this.#end('SIGTERM');
+    clearTimeout(killing);
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     const ending = this.#child;
-    this.#child = undefined;
-    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    if (ending === undefined) return;
+    this.#isWanted = false;
     const exited = once(ending, 'exit');
     ending.kill(signal);
     await exited;
-    living.delete(ending);
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
