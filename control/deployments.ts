@@ -89,13 +89,15 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
     newId: randomUUID,
   });
 
-  const get = async (id: string, by: Credential): Promise<Deployment> => {
-    const deployment = DEPLOYMENT_ID.test(id) ? await store.getDeployment(id) : undefined;
+  const visible = (deployment: Deployment | undefined, by: Credential): Deployment => {
     if (deployment !== undefined && isVisibleTo(by, deployment.tenant)) return deployment;
     throw new LanewiseError('DEPLOYMENT_NOT_FOUND', 'There is no such deployment', {
       details: { id: 'is not the id of a deployment' },
     });
   };
+
+  const get = async (id: string, by: Credential): Promise<Deployment> =>
+    visible(DEPLOYMENT_ID.test(id) ? await store.getDeployment(id) : undefined, by);
 
   const stored = async (change: Change, revision: number): Promise<Changed> => {
     const { deployment, events } = change;
@@ -148,9 +150,10 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
     by: Credential,
     { check, fence }: Conditions,
   ): Promise<Made | undefined> => {
-    const current = await get(id, by);
+    const found = DEPLOYMENT_ID.test(id) ? await store.getRoutedDeployment(id) : undefined;
+    const current = visible(found?.deployment, by);
     check?.(current);
-    const route = await store.getRoute(current.queue, current.tenant);
+    const route = found?.route;
     const own = route !== undefined && isRouteOf(route, current) ? route : undefined;
     const change = decide(current, own, circumstances(by));
     if (change === undefined) return undefined;

@@ -64,7 +64,7 @@ export interface JudgeOptions {
  * Deployments looked at side by side: enough to keep a store busy that takes a millisecond or two, and few enough that an
  * API call waits behind some milliseconds of their work, not behind all of it.
  */
-const LOOKS_AT_ONCE = 16;
+const LOOKS_AT_ONCE = 8;
 
 interface Known {
   readonly deployment: Deployment;

@@ -106,6 +106,12 @@ export interface DeploymentPage {
   readonly deployments: readonly Deployment[];
 }
 
+/** A deployment and the route of its scope, which may be another one's by now. */
+export interface RoutedDeployment {
+  readonly deployment: Deployment;
+  readonly route: Route | undefined;
+}
+
 export interface DeploymentStore {
   createDeployment(creation: NewDeployment): Promise<CreateResult>;
   /** A deployment that has ended gives its scope free for the next one, in the same step. */
@@ -113,6 +119,8 @@ export interface DeploymentStore {
   /** With its events and its judgement. The scope's route stays; telemetry goes when its time is over. */
   deleteDeployment(id: string, expectedVersion: number): Promise<SaveResult>;
   getDeployment(id: string): Promise<Deployment | undefined>;
+  /** What a change starts from, of one moment. */
+  getRoutedDeployment(id: string): Promise<RoutedDeployment | undefined>;
   /** Newest first. */
   listDeployments(filter?: DeploymentFilter): Promise<readonly Deployment[]>;
   /** A part of that list, which is all that is read where the filter allows it; `total` is of the whole list. */

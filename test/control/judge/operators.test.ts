@@ -68,7 +68,7 @@ describe('a paused deployment', () => {
 });
 
 /** What an operator does in the moment between the judge's decision and its deed, at one of two places. */
-const MOMENTS = ['getDeployment', 'saveDeployment'] as const;
+const MOMENTS = ['getRoutedDeployment', 'saveDeployment'] as const;
 
 describe.each(MOMENTS)('an operator who is quicker than the judge, before its %s,', (moment) => {
   /** A court in which somebody acts once, in that moment. */
@@ -80,10 +80,10 @@ describe.each(MOMENTS)('an operator who is quicker than the judge, before its %s
       await act(court.elsewhere);
     };
     const court: Court = await openCourt(embedded, (inner) => ({
-      async getDeployment(id) {
+      async getRoutedDeployment(id) {
         // The judge lists deployments; it reads a single one only to change it.
-        await interfere(moment === 'getDeployment');
-        return inner.getDeployment(id);
+        await interfere(moment === 'getRoutedDeployment');
+        return inner.getRoutedDeployment(id);
       },
       async saveDeployment(change) {
         await interfere(moment === 'saveDeployment');

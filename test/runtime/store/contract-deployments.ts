@@ -27,6 +27,21 @@ export function describeDeployments(open: OpenFixture): void {
       expect((await other.readHead()).revision).toBe(1);
     });
 
+    it('are read with the route of their scope, whosever that is by then', async () => {
+      await using fixture = await open();
+      const { store, other } = fixture;
+      expect(await store.getRoutedDeployment('canary_unknown')).toBeUndefined();
+      const first = aDeployment({ tenant: 'acme' });
+      await create(store, first);
+      await create(store, aDeployment());
+      const read = await other.getRoutedDeployment(first.id);
+      expect(read).toEqual({ deployment: first, route: await store.getRoute('payments', 'acme') });
+      const ended = await promote(store, first);
+      await create(store, aDeployment({ tenant: 'acme', stableVersion: first.canaryVersion }));
+      const route = await store.getRoute('payments', 'acme');
+      expect(await other.getRoutedDeployment(first.id)).toEqual({ deployment: ended, route });
+    });
+
     it('are one at a time for a queue and tenant', async () => {
       await using fixture = await open();
       const { store } = fixture;

@@ -48,6 +48,7 @@ function callsOn(id: string, fence: number): Record<string, () => Promise<unknow
     change: () => setPercentage(store, aDeployment({ id }), 40),
     delete: () => store.deleteDeployment(id, 1),
     get: () => store.getDeployment(id),
+    'get with its route': () => store.getRoutedDeployment(id),
     list: () => store.listDeployments(),
     'list the open ones': () => store.listDeployments({ status: 'active' }),
     events: () => store.listEvents(id),

@@ -101,6 +101,15 @@ export function createDeployments(connection: RedisConnection, damage: DamagedRe
       return record === null ? undefined : decodeDeployment(id, textOf(record, `deployment ${id}`));
     },
 
+    async getRoutedDeployment(id) {
+      const reply = await connection.run('readRoutedDeployment', [deployments, routes], [id]);
+      const [record, ofRoute] = textsOf(reply, `deployment ${id}`);
+      if (record === undefined) return undefined;
+      const deployment = decodeDeployment(id, record);
+      const scope = scopeKey(deployment.queue, deployment.tenant);
+      return { deployment, route: ofRoute ? decodeRoute(scope, ofRoute) : undefined };
+    },
+
     listDeployments: async (filter = {}) => (await list(filter, 0, -1)).deployments,
 
     pageDeployments: (filter, { offset, limit }) => list(filter, offset, Math.max(0, limit)),

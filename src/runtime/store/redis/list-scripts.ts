@@ -1,3 +1,11 @@
+/** KEYS: deployments, routes. ARGV: id. Returns the record and that of its scope's route, empty without one. */
+export const readRoutedDeployment = `
+local record = redis.call('HGET', KEYS[1], ARGV[1])
+if not record then return {} end
+local scope = string.match(record, '^%S+ %S+ (%S+) ')
+return {record, scope and redis.call('HGET', KEYS[2], scope) or ''}
+`;
+
 /**
  * KEYS: deployments, order, open. ARGV: statuses, queue, tenant (each empty: any), whether only open ones can match; then
  * the ended ones, which pile up, are not even looked at; offset, limit (-1: none). Returns how many there are, and of the

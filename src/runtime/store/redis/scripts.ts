@@ -4,7 +4,7 @@ import { CHANGE } from './change-scripts.ts';
 import { CHECK_KEY_TYPES } from './key-types.ts';
 import { INTAKE_SCRIPTS } from './intake-scripts.ts';
 import { claimJudgeLease, releaseJudgeLease, saveJudgement } from './judge-scripts.ts';
-import { listDeployments } from './list-scripts.ts';
+import { listDeployments, readRoutedDeployment } from './list-scripts.ts';
 import { PRELUDE } from './prelude.ts';
 import { restore, seed } from './restore-scripts.ts';
 import { postponeNotice, settleNotice, takeNotices } from './outbox-scripts.ts';
@@ -167,6 +167,7 @@ const STATE_SCRIPTS = {
   saveDeployment: checked(saveDeployment, 11),
   deleteDeployment: checked(deleteDeployment, 9),
   listDeployments: checked(listDeployments, 3),
+  readRoutedDeployment: checked(readRoutedDeployment, 2),
   saveWorker: checked(saveWorker, 7),
   removeWorker: checked(removeWorker, 8),
   listWorkers: checked(listWorkers, 3),

@@ -51,6 +51,16 @@ export function createDeployments(
     return row !== undefined && numberOf(row, 'version') === version;
   };
 
+  const deploymentOf = (id: string): Deployment | undefined => {
+    const row = db.get('SELECT id, record FROM deployments WHERE id = ?', id);
+    return row === undefined ? undefined : decodeDeployment(row);
+  };
+
+  const routeOf = (scope: string): Route | undefined => {
+    const row = db.get('SELECT record FROM routes WHERE scope = ?', scope);
+    return row === undefined ? undefined : routeRecord.decode(textOf(row, 'record'), `route ${scope}`);
+  };
+
   const readable = (rows: readonly Row[]): readonly Deployment[] =>
     damage.readable(
       rows.map((row) => ({ name: `deployment ${textOf(row, 'id')}`, decode: () => decodeDeployment(row) })),
@@ -128,9 +138,11 @@ export function createDeployments(
       return result;
     },
 
-    async getDeployment(id) {
-      const row = db.get('SELECT id, record FROM deployments WHERE id = ?', id);
-      return row === undefined ? undefined : decodeDeployment(row);
+    getDeployment: async (id) => deploymentOf(id),
+
+    async getRoutedDeployment(id) {
+      const deployment = deploymentOf(id);
+      return deployment && { deployment, route: routeOf(scopeKey(deployment.queue, deployment.tenant)) };
     },
 
     async listDeployments(filter = {}) {
@@ -157,11 +169,7 @@ export function createDeployments(
       );
     },
 
-    async getRoute(queue, tenant) {
-      const scope = scopeKey(queue, tenant);
-      const row = db.get('SELECT record FROM routes WHERE scope = ?', scope);
-      return row === undefined ? undefined : routeRecord.decode(textOf(row, 'record'), `route ${scope}`);
-    },
+    getRoute: async (queue, tenant) => routeOf(scopeKey(queue, tenant)),
 
     async *walkRoutes() {
       for (let last = ''; ;) {
