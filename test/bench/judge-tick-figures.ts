@@ -39,6 +39,7 @@ export function judgeTickTables(figures: JudgeTickFigures): string {
       [spread('ms of its CPU', cpuMs), spread('ms from its beginning to its end', durationMs)],
       () => true,
     ),
+    `The aim is less than a second of CPU: ${cpuMs.max < 1000 ? 'met' : '**missed**'}.`,
     markdownTable(
       ['calls of the store in a tick', ''],
       Object.entries(calls).map(([name, count]) => [`\`${name}\``, whole(count)]),

@@ -28,6 +28,7 @@ export function controlTables({ measuredAt, machine, fleets }: ControlFigures): 
     ]);
   return [
     `${measuredAt}, ${machine}; ${proxies} proxies.`,
+    markdownTable(['aim', 'found', ''], aims(fleets), () => false),
     table('deployments', [
       ['of them active', ({ active }) => whole(active)],
       ['workers', ({ workers }) => whole(workers)],
@@ -52,6 +53,38 @@ export function controlTables({ measuredAt, machine, fleets }: ControlFigures): 
       ['ms of its CPU, to read and to compile them', ({ start }) => short(start.cpu)],
     ]),
   ].join('\n\n');
+}
+
+/** At the largest size; what costs must not grow with is held against the smallest. */
+function aims(fleets: readonly FleetFigures[]): readonly (readonly string[])[] {
+  const [least, most] = [fleets[0]!, fleets.at(-1)!];
+  const proxies = whole(most.proxies);
+  const verdict = (isMet: boolean): string => (isMet ? 'met' : '**missed**');
+  const applied = most.propagation.p99;
+  const rolledBack = most.calls['roll back']!.p99;
+  const growth = most.commandsPerChange / least.commandsPerChange;
+  const [first, last] = [least, most].map(({ start, deployments }) => (1000 * start.cpu) / deployments) as [
+    number,
+    number,
+  ];
+  return [
+    [
+      `a change of percentage is applied by ${proxies} proxies within 50 ms, p99`,
+      `${short(applied)} ms`,
+      verdict(applied <= 50),
+    ],
+    ['a rollback is answered within a second, p99', `${whole(rolledBack)} ms`, verdict(rolledBack < 1000)],
+    [
+      `the commands of a change don't grow from ${whole(least.deployments)} to ${whole(most.deployments)} deployments`,
+      `${growth.toFixed(2)} ×`,
+      verdict(growth <= 1.1),
+    ],
+    [
+      'the start of a proxy grows no more than linearly, in µs of CPU for each deployment with its worker',
+      `${whole(first)}, then ${whole(last)}`,
+      verdict(last <= first),
+    ],
+  ];
 }
 
 export const renderControl: Rendering<ControlFigures> = {
