@@ -89,7 +89,7 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
     newId: randomUUID,
   });
 
-  const visible = (deployment: Deployment | undefined, by: Credential): Deployment => {
+  const foundBy = (deployment: Deployment | undefined, by: Credential): Deployment => {
     if (deployment !== undefined && isVisibleTo(by, deployment.tenant)) return deployment;
     throw new LanewiseError('DEPLOYMENT_NOT_FOUND', 'There is no such deployment', {
       details: { id: 'is not the id of a deployment' },
@@ -97,7 +97,7 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
   };
 
   const get = async (id: string, by: Credential): Promise<Deployment> =>
-    visible(DEPLOYMENT_ID.test(id) ? await store.getDeployment(id) : undefined, by);
+    foundBy(DEPLOYMENT_ID.test(id) ? await store.getDeployment(id) : undefined, by);
 
   const stored = async (change: Change, revision: number): Promise<Changed> => {
     const { deployment, events } = change;
@@ -151,7 +151,7 @@ export function createDeploymentService(deps: DeploymentServiceDeps): Deployment
     { check, fence }: Conditions,
   ): Promise<Made | undefined> => {
     const found = DEPLOYMENT_ID.test(id) ? await store.getRoutedDeployment(id) : undefined;
-    const current = visible(found?.deployment, by);
+    const current = foundBy(found?.deployment, by);
     check?.(current);
     const route = found?.route;
     const own = route !== undefined && isRouteOf(route, current) ? route : undefined;
