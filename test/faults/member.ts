@@ -45,10 +45,10 @@ async function wires(
   const translate = (text: string): string =>
     text.replaceAll(/\d+/g, (digits) => ports.get(digits) ?? digits);
   const relays: Relay[] = [];
-  for (const { port } of redis.servers) {
-    const relay = stack.use(await Relay.start({ targets: () => [port] }));
+  for (const server of redis.servers) {
+    const relay = stack.use(await Relay.start({ targets: () => [server.port] }));
     relays.push(relay);
-    ports.set(String(port), String(relay.port));
+    ports.set(String(redis.wireTo(server).port), String(relay.port));
   }
   const sentinels: Relay[] = [];
   for (const { port } of redis.sentinels) {

@@ -4,6 +4,7 @@ import { comesToPass, mustComeToPass } from './patience.ts';
 import type { FAULTS, PlannedFault } from './plan.ts';
 import type { QueuedJob } from './queue-producers.ts';
 import type { RedisGroup, RedisProcess } from './redis-group.ts';
+import type { Relay, Weather } from './relay.ts';
 
 /** Faults of Redis itself. Each is over when Redis is whole again: two at a time lose data, whoever uses it. */
 
@@ -91,6 +92,17 @@ async function harm({ kind, forMs, target }: RedisFault, { redis, master, replic
       await delay(forMs);
       return sentinel.start();
     }
+    // They begin a fail-over if it lasts, and then there are two masters until it is over.
+    case 'cut the master off its peers':
+      return during(redis.wireTo(master), 'cut', forMs);
+    case 'half-open to the master from its peers':
+      return during(redis.wireTo(master), 'hole', forMs);
+    case 'one way to the master from its peers':
+      return during(redis.wireTo(master), 'mute', forMs);
+    case 'one way from the master to its peers':
+      return during(redis.wireTo(master), 'deaf', forMs);
+    case 'cut the replica off its peers':
+      return during(redis.wireTo(replica), 'cut', forMs);
     case 'outage of all of Redis':
       await Promise.all(redis.servers.map((server) => server.stop()));
       await delay(forMs);
@@ -108,6 +120,12 @@ async function harm({ kind, forMs, target }: RedisFault, { redis, master, replic
     default:
       return kind satisfies never;
   }
+}
+
+async function during(wire: Relay, weather: Weather, forMs: number): Promise<void> {
+  await wire.set(weather);
+  await delay(forMs);
+  await wire.set('clear');
 }
 
 async function stopped(servers: readonly RedisProcess[], forMs: number): Promise<void> {

@@ -6,11 +6,13 @@ import { Redis } from 'ioredis';
 import { temporaryDirectory } from '../helpers/process.ts';
 import { mustComeToPass } from './patience.ts';
 import { lastingPort } from './ports.ts';
+import { Relay } from './relay.ts';
 
 /**
  * Redis as operators run it: two servers, one of them the other's replica, an append-only file each, and three
  * Sentinels. Servers and Sentinels have files of configuration, in which Sentinel notes who follows whom, so that one
- * that comes back knows its place.
+ * that comes back knows its place. By the other server and the Sentinels each server is reached over a wire of its own,
+ * which is the address that it announces; clients have theirs, see `member.ts`.
  */
 
 /** Missing for so long, a master is replaced. Longer than a busy machine keeps a healthy one from answering. */
@@ -43,11 +45,11 @@ export class RedisProcess implements AsyncDisposable {
   }
 
   static async start(
+    port: number,
     lines: readonly string[],
     dir: string,
     mode: readonly string[] = [],
   ): Promise<RedisProcess> {
-    const port = await lastingPort();
     const file = join(dir, `redis-${port}.conf`);
     const more = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...lines];
     await writeFile(file, more.map((line) => `${line}\n`).join(''));
@@ -130,15 +132,27 @@ process.once('exit', () => {
 export class RedisGroup {
   readonly servers: readonly RedisProcess[];
   readonly sentinels: readonly RedisProcess[];
+  readonly #wires: ReadonlyMap<RedisProcess, Relay>;
 
-  private constructor(servers: readonly RedisProcess[], sentinels: readonly RedisProcess[]) {
-    this.servers = servers;
+  private constructor(wires: ReadonlyMap<RedisProcess, Relay>, sentinels: readonly RedisProcess[]) {
+    this.servers = [...wires.keys()];
     this.sentinels = sentinels;
+    this.#wires = wires;
+  }
+
+  /** By which the other server and the Sentinels reach it. */
+  wireTo(server: RedisProcess): Relay {
+    return this.#wires.get(server)!;
   }
 
   static async start(stack: AsyncDisposableStack): Promise<RedisGroup> {
-    const server = async (more: readonly string[] = []): Promise<RedisProcess> => {
+    const wires = new Map<RedisProcess, Relay>();
+    const server = async (more: readonly string[] = []): Promise<Relay> => {
+      const port = await lastingPort();
+      const wire = stack.use(await Relay.start({ targets: () => [port] }));
       const lines = [
+        'replica-announce-ip 127.0.0.1',
+        `replica-announce-port ${wire.port}`,
         'save ""',
         'appendonly yes',
         'appendfsync everysec',
@@ -146,19 +160,21 @@ export class RedisGroup {
         'enable-debug-command local',
         ...more,
       ];
-      return stack.use(await RedisProcess.start(lines, await temporaryDirectory(stack)));
+      wires.set(stack.use(await RedisProcess.start(port, lines, await temporaryDirectory(stack))), wire);
+      return wire;
     };
     const master = await server();
-    const replica = await server([`replicaof 127.0.0.1 ${master.port}`]);
+    await server([`replicaof 127.0.0.1 ${master.port}`]);
     const sentinel = async (): Promise<RedisProcess> => {
       const lines = [
         `sentinel monitor main 127.0.0.1 ${master.port} 2`,
         `sentinel down-after-milliseconds main ${DOWN_AFTER_MS}`,
         'sentinel failover-timeout main 10000',
       ];
-      return stack.use(await RedisProcess.start(lines, await temporaryDirectory(stack), ['--sentinel']));
+      const directory = await temporaryDirectory(stack);
+      return stack.use(await RedisProcess.start(await lastingPort(), lines, directory, ['--sentinel']));
     };
-    const group = new RedisGroup([master, replica], [await sentinel(), await sentinel(), await sentinel()]);
+    const group = new RedisGroup(wires, [await sentinel(), await sentinel(), await sentinel()]);
     await mustComeToPass('Redis with its Sentinels', () => group.isWhole());
     return group;
   }
@@ -170,7 +186,7 @@ export class RedisGroup {
         .call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'main')
         .catch(() => null);
       const port = Number((named as readonly string[] | null)?.[1]);
-      const server = this.servers.find((candidate) => candidate.port === port);
+      const server = this.servers.find((candidate) => this.wireTo(candidate).port === port);
       if (server !== undefined && (await server.info()).includes('role:master')) return server;
     }
     return undefined;
@@ -179,16 +195,16 @@ export class RedisGroup {
   /** A master, the other one its replica, and Sentinels that know both and each other, with no fail-over under way. */
   async isWhole(): Promise<boolean> {
     const master = await this.master();
+    const address = master && this.wireTo(master).port;
     if (master === undefined || !/^slave0:.*state=online/m.test(await master.info())) return false;
     for (const server of this.servers) {
       if (server === master) continue;
       const info = await server.info();
-      if (!info.includes(`master_port:${master.port}`) || !info.includes('master_link_status:up'))
-        return false;
+      if (!info.includes(`master_port:${address}`) || !info.includes('master_link_status:up')) return false;
     }
     for (const { client } of this.sentinels) {
       const info = await client.info('sentinel').catch(() => '');
-      if (!info.includes(`:${master.port},slaves=1,sentinels=3`)) return false;
+      if (!info.includes(`:${address},slaves=1,sentinels=3`)) return false;
       const state = (await client.call('SENTINEL', 'MASTER', 'main').catch(() => [])) as object;
       if (flagsOf(state) !== 'master') return false;
     }
