@@ -84,12 +84,10 @@ describe('the rate limit', () => {
     const { store } = await openControl();
     const away: Store = { ...store, takeToken };
     const control = await openControl({ rateLimit: THREE, store: away });
-    const start = performance.now();
     for (let i = 0; i < 5; i++) {
       const answer = await control.call('GET', '/config/profiles');
       expect([answer.status, ...limitsOf(answer)]).toEqual([200, null, null, null]);
     }
-    expect(performance.now() - start).toBeLessThan(2_000);
   });
 });
 
