@@ -248,7 +248,11 @@ export class RoutingTable<E extends Endpoint> {
       if (route !== queueRoute)
         tenants.set(own.tenant, compileRoute(queue, policy, route, endpoints, this.#pools));
     }
-    return { policy, route: compileRoute(queue, policy, queueRoute, endpoints, this.#pools), tenants };
+    return {
+      policy,
+      route: compileRoute(queue, policy, queueRoute, endpoints, this.#pools),
+      tenants: tenants.size === 0 ? NO_TENANTS : tenants,
+    };
   }
 
   #release(queue: CompiledQueue<E>): void {
@@ -263,6 +267,8 @@ function poolsOf<E extends Endpoint>({ route, tenants }: CompiledQueue<E>): read
 function buildRings(queue: CompiledQueue<Endpoint>): void {
   for (const pool of poolsOf(queue)) void pool.ring;
 }
+
+const NO_TENANTS: ReadonlyMap<string, never> = new Map<string, never>();
 
 function compileRoute<E extends Endpoint>(
   queue: string,
