@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Program } from './program.ts';
 
 /** nginx as the workers, which cost little beside any proxy, and as a proxy. One process each. */

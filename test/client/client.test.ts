@@ -6,7 +6,7 @@ import {
   UnreachableError,
   type Client,
 } from '../../src/client/index.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Standalone } from '../helpers/system.ts';
 
 let system: Standalone;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createProducer, DispatchError, type Producer } from '../../src/client/index.ts';
 import { QUEUE } from '../helpers/api.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Standalone } from '../helpers/system.ts';
 import { TestWorker } from '../helpers/worker.ts';
 

@@ -3,7 +3,7 @@ import { ApiError, registerWorker, UnreachableError, type WorkerOptions } from '
 import { Api } from '../helpers/api.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { LanewiseProcess, temporaryDirectory } from '../helpers/process.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Standalone } from '../helpers/system.ts';
 
 const WORKER = { id: 'payments-1', version: 'v1.2.0', queues: ['payment-processing'] };

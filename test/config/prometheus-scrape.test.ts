@@ -9,7 +9,7 @@ import { ROOT } from '../docs/pages.ts';
 import { useCertificates } from '../helpers/certificates.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { temporaryDirectory } from '../helpers/process.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { SteadyLoad } from '../helpers/steady-load.ts';
 import { enlist, Fleet } from '../helpers/system.ts';
 import { TestWorker } from '../helpers/worker.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { Browser } from 'playwright-core';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { SteadyLoad } from '../helpers/steady-load.ts';
 import { enlist, Standalone } from '../helpers/system.ts';
 import { TestWorker } from '../helpers/worker.ts';

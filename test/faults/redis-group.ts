@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from '../helpers/ports.ts';
 import { temporaryDirectory } from '../helpers/process.ts';
 import { mustComeToPass } from './patience.ts';
-import { lastingPort } from './ports.ts';
 import { Relay } from './relay.ts';
 
 /**
@@ -148,7 +148,7 @@ export class RedisGroup {
   static async start(stack: AsyncDisposableStack): Promise<RedisGroup> {
     const wires = new Map<RedisProcess, Relay>();
     const server = async (more: readonly string[] = []): Promise<Relay> => {
-      const port = await lastingPort();
+      const port = await freePort();
       const wire = stack.use(await Relay.start({ targets: () => [port] }));
       const lines = [
         'replica-announce-ip 127.0.0.1',
@@ -172,7 +172,7 @@ export class RedisGroup {
         'sentinel failover-timeout main 10000',
       ];
       const directory = await temporaryDirectory(stack);
-      return stack.use(await RedisProcess.start(await lastingPort(), lines, directory, ['--sentinel']));
+      return stack.use(await RedisProcess.start(await freePort(), lines, directory, ['--sentinel']));
     };
     const group = new RedisGroup(wires, [await sentinel(), await sentinel(), await sentinel()]);
     await mustComeToPass('Redis with its Sentinels', () => group.isWhole());

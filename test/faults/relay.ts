@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lastingPort } from './ports.ts';
+import { freePort } from '../helpers/ports.ts';
 
 /**
  * A wire between two parts, that can be cut. Each end sees what it would see of a network: refused connections, resets,
@@ -46,7 +46,7 @@ export class Relay implements AsyncDisposable {
   }
 
   static async start(options: RelayOptions): Promise<Relay> {
-    const relay = new Relay(options, await lastingPort());
+    const relay = new Relay(options, await freePort());
     await relay.#listen();
     return relay;
   }

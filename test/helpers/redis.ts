@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePort } from './ports.ts';
 
 /** Real servers on free loopback ports, gone with their files when the test is over, even if it fails. */
 export interface RedisServer extends AsyncDisposable {
@@ -101,7 +101,8 @@ export interface RedisCluster extends AsyncDisposable {
 /** Three masters that share the slots, and that many replicas of the first, of which one takes over when it dies. */
 export async function startRedisCluster(replicas = 0, tls?: RedisTls): Promise<RedisCluster> {
   const size = 3 + replicas;
-  const nodes = await Promise.all(Array.from({ length: size }, () => startClusterNode(tls)));
+  await using stack = new AsyncDisposableStack();
+  const nodes = await Promise.all(Array.from({ length: size }, () => startClusterNode(stack, tls)));
   const clients = nodes.map(({ server }) => server.client());
   const bounds = [0, 5461, 10923, 16384];
   for (const [i, client] of clients.entries()) {
@@ -127,15 +128,14 @@ export async function startRedisCluster(replicas = 0, tls?: RedisTls): Promise<R
         async () => String(await client.call('CLUSTER', 'NODES')).match(/\bslave\b/g)?.length === i + 1,
       );
   }
+  const opened = stack.move();
   return {
     url:
       tls === undefined
         ? `redis+cluster://${nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`
         : `rediss+cluster://${nodes.map(({ tlsPort }) => `127.0.0.1:${tlsPort}`).join(',')}`,
     nodes: nodes.map(({ server }) => server),
-    async [Symbol.asyncDispose]() {
-      await Promise.all(nodes.map(({ server }) => server[Symbol.asyncDispose]()));
-    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
@@ -145,7 +145,10 @@ interface ClusterNode {
   readonly tlsPort: number | undefined;
 }
 
-async function startClusterNode(tls: RedisTls | undefined): Promise<ClusterNode> {
+async function startClusterNode(
+  stack: AsyncDisposableStack,
+  tls: RedisTls | undefined,
+): Promise<ClusterNode> {
   const busPort = await freePort();
   const secure = tls && (await tlsFlags(tls));
   const flags = {
@@ -156,7 +159,7 @@ async function startClusterNode(tls: RedisTls | undefined): Promise<ClusterNode>
   };
   // Only a Cluster whose nodes speak TLS with each other tells clients of the ports for TLS.
   const args = [...Object.entries(flags).flat(), ...(secure ? ['--tls-cluster', 'yes', ...secure.args] : [])];
-  return { server: await startRedis({ args }), busPort, tlsPort: secure?.port };
+  return { server: stack.use(await startRedis({ args })), busPort, tlsPort: secure?.port };
 }
 
 /** Certificates of a server, in files. */
@@ -282,15 +285,6 @@ async function ready(child: ChildProcess, port: number, password: string | undef
   } finally {
     client.disconnect();
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

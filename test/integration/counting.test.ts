@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { request } from 'undici';
 import { QUEUE } from '../helpers/api.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { enlist, Fleet, Standalone, type ProxyFace, type System } from '../helpers/system.ts';
 import { TestWorker } from '../helpers/worker.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { LanewiseProcess, temporaryDirectory } from '../helpers/process.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { useCertificates } from '../helpers/certificates.ts';
 import { LanewiseProcess, temporaryDirectory, type Environment } from '../helpers/process.ts';
-import { freePort, startRedis, type RedisServer } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
+import { startRedis, type RedisServer } from '../helpers/redis.ts';
 import { Standalone } from '../helpers/system.ts';
 
 /**

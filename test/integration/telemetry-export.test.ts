@@ -3,7 +3,7 @@ import { QUEUE } from '../helpers/api.ts';
 import { OtlpReceiver, type ReceivedMetric } from '../helpers/otlp-receiver.ts';
 import { PATIENCE, until } from '../helpers/patience.ts';
 import type { Environment } from '../helpers/process.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { enlist, Fleet, Standalone, type System } from '../helpers/system.ts';
 import { TestWorker } from '../helpers/worker.ts';
 

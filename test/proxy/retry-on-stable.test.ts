@@ -6,7 +6,7 @@ import { addLanes, createLanesTotals, jobCount, type LanesTotals } from '../../s
 import type { Deployment } from '../../src/core/deployment.ts';
 import { OUTCOME_INDEX, type Outcome } from '../../src/core/outcome.ts';
 import { deploymentOf } from '../core/fixtures.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Rig, type Answer, type Send } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
 import { until } from '../helpers/patience.ts';

@@ -11,7 +11,7 @@ import {
   TRACE_ID,
   UNSAMPLED,
 } from '../helpers/recorded-spans.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Rig, type RigOptions } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
 import { EMBEDDED, start, withEnqueue, type EnqueueRig, type EnqueueRigOptions } from './enqueue-rig.ts';

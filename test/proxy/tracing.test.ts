@@ -14,7 +14,7 @@ import {
   TRACE_ID,
   UNSAMPLED,
 } from '../helpers/recorded-spans.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort } from '../helpers/ports.ts';
 import { Rig } from '../helpers/rig.ts';
 import { TestWorker } from '../helpers/worker.ts';
 

@@ -5,7 +5,7 @@ import { URL_ALLOW_DEFAULT } from '../../../config/schema.ts';
 import { createAddressAllow, type ResolveHost } from '../../../src/runtime/addresses/address-allow.ts';
 import { createPoster, type Poster } from '../../../control/webhooks/post.ts';
 import type { DeploymentEvent } from '../../../src/core/deployment.ts';
-import { freePort } from '../../helpers/redis.ts';
+import { freePort } from '../../helpers/ports.ts';
 import { startReceiver, webhookTo } from './receiver.ts';
 
 const NOW = Date.parse('2025-09-14T12:45:00.700Z');

@@ -3,7 +3,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { KEYS, channelsOf } from '../../../src/runtime/store/redis/keys.ts';
 import type { Store } from '../../../src/runtime/store/store.ts';
 import { takeBackup } from '../../../src/runtime/store/take-backup.ts';
-import { freePort, startRedis } from '../../helpers/redis.ts';
+import { freePort } from '../../helpers/ports.ts';
+import { startRedis } from '../../helpers/redis.ts';
 import { eventually, recordUp } from './recorder.ts';
 import { openTestStore } from './redis-fixture.ts';
 import { aDeployment, aJudgement, anEvent, aWorker, create, leaseOf, promote } from './samples.ts';
@@ -131,10 +132,13 @@ describe('the Redis store, when Redis', () => {
     await using server = await startRedis({ persistent: true });
     const { store } = open(server.url);
     await store.ping();
-    const workers = Array.from({ length: 3_000 }, () => aWorker());
-    const saving = workers.map((worker) => store.saveWorker(worker, 0));
-    const ended = Promise.allSettled(saving);
+    const workers = Array.from({ length: 400 }, () => aWorker());
+    const saving = workers.slice(0, 200).map((worker) => store.saveWorker(worker, 0));
     await saving[0];
+    // Some are answered by now, some are not; these it never gets to read.
+    server.pause();
+    saving.push(...workers.slice(200).map((worker) => store.saveWorker(worker, 0)));
+    const ended = Promise.allSettled(saving);
     await server.kill();
     // They do not wait for the next connection, which could only send them again.
     const results = await ended;
@@ -147,7 +151,7 @@ describe('the Redis store, when Redis', () => {
       else expect(result.reason).toMatchObject(UNAVAILABLE);
       if (result.status === 'fulfilled') expect(stored.has(workers[i]?.id ?? '')).toBe(true);
     }
-    expect(results.some((r) => r.status === 'rejected')).toBe(true);
+    expect(new Set(results.slice(200).map((r) => r.status))).toEqual(new Set(['rejected']));
     expect(await store.readHead()).toMatchObject({ revision: stored.size });
   });
 

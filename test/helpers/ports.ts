@@ -2,13 +2,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Ports for servers that come back to the same one. They lie below those that Linux gives to outgoing connections, or
- * one of these might be there when the server returns. Five digits, for `Relay.translate`.
+ * Ports that nobody listens on, for servers that must know theirs before they start, and for those that come back to the
+ * same one. They lie below those that Linux gives to outgoing connections, or one of these might be there by then. Five
+ * digits, for the fault suite's `Relay.translate`.
  */
 const FIRST = 12_000;
 const LAST = 32_000;
 
-export async function lastingPort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
     const server = createServer();
