@@ -72,12 +72,13 @@ export function createPropagationWatch(store: ReportStore, log: Logger): Propaga
         }
         readAgain ||= heard >= missing;
       }
-      if (waiters.size > 0) nextLook = setTimeout(() => void refresh(), LOOK_EVERY_MS);
     } catch (error) {
       // The change itself is stored; who has applied it can be asked later.
       log.warn({ err: error }, 'the reports of the proxies could not be read');
     } finally {
       reading = false;
+      // Also where they could not be read: the store may be back before anybody has waited long enough.
+      if (waiters.size > 0) nextLook = setTimeout(() => void refresh(), LOOK_EVERY_MS);
     }
   };
 

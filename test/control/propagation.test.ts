@@ -134,6 +134,21 @@ describe('an answer that changed the routing', () => {
   });
 });
 
+test('reports that could not be read once are read again', async () => {
+  const base = await openControl();
+  let failures = 1;
+  const shaky: Store = {
+    ...base.store,
+    listReports: () =>
+      failures-- > 0 ? Promise.reject(new Error('the connection is gone')) : base.store.listReports(),
+  };
+  await obedientProxy(base.store, 'proxy');
+  const watch = createPropagationWatch(shaky, createLog('silent'));
+  onTestFinished(() => watch.close());
+  const { revision } = await base.store.readHead();
+  expect(await watch.wait(revision, FOREVER_MS)).toEqual({ revision, proxies: 1, applied: 1 });
+});
+
 test('reports are not read before as many have come as were missing', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
